@@ -1,0 +1,9 @@
+//! What the tests of Longwire are made of.
+//!
+//! Bottom-up: [`spec`] reads the requirement lists under `spec/` and the
+//! markers in the code; [`peers`] starts WebSocket programs that we did not
+//! write.
+
+pub mod spec;
+
+pub mod peers;

@@ -1,0 +1,1 @@
+//! WebSocket peers in other languages.

@@ -1,0 +1,1 @@
+//! The requirement lists under `spec/`, and the checker that traces them.

@@ -1,0 +1,1 @@
+//! The behaviour tests of Longwire: one binary, a module for each subject.
