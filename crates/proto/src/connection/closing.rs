@@ -1,0 +1,321 @@
+//! How a connection ends (RFC 6455 section 7): the closing handshake from
+//! either end, failure, timeouts, and a transport that breaks.
+
+use std::time::Instant;
+
+use super::heartbeat::Deadline;
+use super::{Connection, MessageKind, TransportState};
+use crate::Role;
+use crate::close::{CloseCode, CloseFrame};
+use crate::closed::{Closed, ClosedBy, TimeoutKind};
+use crate::error::ProtocolError;
+use crate::header::{FrameHeader, Opcode};
+use crate::message::ControlPayload;
+
+/// Where in its life a connection is.
+#[derive(Debug)]
+pub(super) enum State {
+    Open,
+    /// Our Close frame is on its way, the peer's is awaited.
+    CloseSent {
+        by: ClosedBy,
+        deadline: Deadline,
+    },
+    /// Both Close frames are exchanged, or this end gave up: what waits is
+    /// still written, what comes is dropped.
+    Ending {
+        closed: Closed,
+        end: End,
+        deadline: Instant,
+    },
+    Closed(Closed),
+}
+
+/// Who ends the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// This end, as soon as all is written (section 7.1.1: the server's part).
+    Drop,
+    /// The peer (section 7.1.1: what a client waits for).
+    Await,
+    /// This end, but the peer gets time to read what was written: a transport
+    /// dropped with unread input takes our last words with it.
+    Linger,
+    /// This end, once the input is read that came before writing failed: the
+    /// peer's Close frame may be in it.
+    ReadOut,
+}
+
+impl State {
+    /// Whether frames that arrive still mean something.
+    pub(super) fn reads_frames(&self) -> bool {
+        matches!(
+            self,
+            Self::Open
+                | Self::CloseSent { .. }
+                | Self::Ending {
+                    end: End::ReadOut,
+                    ..
+                }
+        )
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Open | Self::Closed(_) => None,
+            Self::CloseSent { deadline, .. } => Some(deadline.at),
+            Self::Ending { deadline, .. } => Some(*deadline),
+        }
+    }
+}
+
+impl Connection {
+    /// How the connection ended, once it has.
+    pub fn closed(&self) -> Option<&Closed> {
+        match &self.state {
+            State::Closed(closed) => Some(closed),
+            _ => None,
+        }
+    }
+
+    /// What is to be done with the transport.
+    pub fn transport_state(&self) -> TransportState {
+        match &self.state {
+            State::Closed(_) => TransportState::Closed,
+            State::Ending {
+                end: End::Linger, ..
+            } if self.output.is_empty() => TransportState::ShutDown,
+            _ => TransportState::Open,
+        }
+    }
+
+    /// Starts the closing handshake (section 7.1.2), behind all that waits to
+    /// be sent. Does nothing where the connection is closing already.
+    pub fn close(&mut self, frame: Option<CloseFrame>, now: Instant) {
+        if self.is_open() {
+            self.start_closing(frame.as_ref(), ClosedBy::Local, now);
+        }
+    }
+
+    fn start_closing(&mut self, frame: Option<&CloseFrame>, by: ClosedBy, now: Instant) {
+        self.push_close(frame);
+        let deadline = Deadline::new(now, self.config.close_timeout, self.moved);
+        self.state = State::CloseSent { by, deadline };
+    }
+
+    /// The peer's Close frame.
+    pub(super) fn handle_close(
+        &mut self,
+        payload: &ControlPayload,
+        now: Instant,
+    ) -> Result<Option<CloseFrame>, ProtocolError> {
+        let frame = parse_close(payload)?;
+        let (by, clean) = match &self.state {
+            State::CloseSent { by, .. } => (by.clone(), true),
+            // Writing has failed: our own Close frame cannot go out.
+            State::Ending { .. } => (ClosedBy::Peer, false),
+            _ => {
+                self.push_close(frame.as_ref());
+                (ClosedBy::Peer, true)
+            }
+        };
+        let closed = Closed {
+            code: frame
+                .as_ref()
+                .map_or(CloseCode::NO_STATUS, CloseFrame::code),
+            reason: frame
+                .as_ref()
+                .map_or_else(String::new, |f| f.reason().to_owned()),
+            clean,
+            by,
+        };
+        let end = match self.role() {
+            Role::Server => End::Drop,
+            Role::Client => End::Await,
+        };
+        self.assembler.clear();
+        self.state = State::Ending {
+            closed,
+            end,
+            deadline: now + self.config.close_timeout,
+        };
+        self.finish_if_done();
+        Ok(frame)
+    }
+
+    /// Fails the connection (section 7.1.7): the peer is told why and nothing
+    /// it sends is looked at any more.
+    pub(super) fn fail(&mut self, error: ProtocolError, now: Instant) {
+        let reason = error.to_string();
+        let code = error.close_code();
+        self.end_abnormally(code, &reason, ClosedBy::Failure(error), now);
+    }
+
+    /// The peer has not answered a ping.
+    pub(super) fn declare_dead(&mut self, now: Instant) {
+        let kind = TimeoutKind::Heartbeat;
+        self.end_abnormally(
+            CloseCode::INTERNAL_ERROR,
+            &kind.to_string(),
+            ClosedBy::Timeout(kind),
+            now,
+        );
+    }
+
+    fn end_abnormally(&mut self, code: CloseCode, reason: &str, by: ClosedBy, now: Instant) {
+        if self.is_open() {
+            self.output.drop_unsent();
+            let end = reason.floor_char_boundary(CloseFrame::MAX_REASON);
+            let frame = CloseFrame::checked(code, reason[..end].to_owned());
+            self.push_close(Some(&frame));
+        }
+        self.assembler.clear();
+        self.state = State::Ending {
+            closed: Closed::abnormal(by),
+            end: End::Linger,
+            deadline: now + self.config.linger,
+        };
+        self.finish_if_done();
+    }
+
+    /// Nothing was said for too long.
+    pub(super) fn close_idle(&mut self, now: Instant) {
+        let kind = TimeoutKind::Idle;
+        let frame = CloseFrame::checked(CloseCode::GOING_AWAY, kind.to_string());
+        self.start_closing(Some(&frame), ClosedBy::Timeout(kind), now);
+    }
+
+    /// The peer will send nothing more.
+    pub fn handle_input_end(&mut self) {
+        self.input_ended = true;
+        match &self.state {
+            State::Open | State::CloseSent { .. } => {
+                self.become_closed(Closed::abnormal(ClosedBy::Lost));
+            }
+            State::Ending { .. } => self.finish_if_done(),
+            State::Closed(_) => {}
+        }
+    }
+
+    /// The transport takes no more output, as when the peer is gone. Input may
+    /// still hold the peer's Close frame: go on until its end.
+    pub fn handle_output_failed(&mut self, now: Instant) {
+        self.forfeit_output();
+        match &self.state {
+            State::Open | State::CloseSent { .. } => {
+                self.state = State::Ending {
+                    closed: Closed::abnormal(ClosedBy::Lost),
+                    end: End::ReadOut,
+                    deadline: now + self.config.linger,
+                };
+            }
+            State::Ending { closed, .. } => {
+                let closed = closed.clone();
+                self.become_closed(closed);
+            }
+            State::Closed(_) => {}
+        }
+    }
+
+    /// The transport broke: neither input nor output will pass any more.
+    pub fn handle_transport_lost(&mut self) {
+        self.forfeit_output();
+        self.handle_input_end();
+    }
+
+    pub(super) fn handle_closing_timeout(&mut self, now: Instant) {
+        let moved = self.moved;
+        match &mut self.state {
+            State::CloseSent { by, deadline } => {
+                if !deadline.has_passed(now, moved) {
+                    return;
+                }
+                let by = match by {
+                    ClosedBy::Local => ClosedBy::Timeout(TimeoutKind::Close),
+                    by => by.clone(),
+                };
+                self.become_closed(Closed::abnormal(by));
+            }
+            State::Ending {
+                closed, deadline, ..
+            } if now >= *deadline => {
+                let mut closed = closed.clone();
+                closed.clean &= self.output.is_empty();
+                self.become_closed(closed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes the connection where nothing is left to write or wait for.
+    pub(super) fn finish_if_done(&mut self) {
+        let State::Ending { closed, end, .. } = &self.state else {
+            return;
+        };
+        if !self.output.is_empty() {
+            return;
+        }
+        if self.input_ended || *end == End::Drop {
+            let closed = closed.clone();
+            self.become_closed(closed);
+        }
+    }
+
+    fn become_closed(&mut self, closed: Closed) {
+        self.drop_output();
+        self.assembler.clear();
+        self.state = State::Closed(closed);
+    }
+
+    /// Drops what will not get out. Where that has our own Close frame in it,
+    /// the closing handshake is not done.
+    fn forfeit_output(&mut self) {
+        if let State::Ending { closed, .. } = &mut self.state {
+            closed.clean &= self.output.is_empty();
+        }
+        self.drop_output();
+    }
+
+    fn drop_output(&mut self) {
+        self.output.clear();
+        // Shrinking cannot fail.
+        let _ = self.output_share.resize(0);
+    }
+
+    fn push_close(&mut self, frame: Option<&CloseFrame>) {
+        let mut payload = Vec::new();
+        if let Some(frame) = frame {
+            payload.extend(frame.code().get().to_be_bytes());
+            payload.extend(frame.reason().as_bytes());
+        }
+        let header = FrameHeader {
+            fin: true,
+            opcode: Opcode::Close,
+            masking_key: self.next_masking_key(),
+            payload_len: payload.len() as u64,
+        };
+        self.output.push(header, &payload);
+        self.sending = None::<MessageKind>;
+    }
+}
+
+/// The body of a Close frame (section 5.5.1).
+fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame>, ProtocolError> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return if payload.is_empty() {
+            Ok(None)
+        } else {
+            Err(ProtocolError::CloseTooShort)
+        };
+    };
+    let code = CloseCode::new(u16::from_be_bytes(*code));
+    if !code.may_be_received() {
+        return Err(ProtocolError::CloseCode { code });
+    }
+    match std::str::from_utf8(reason) {
+        Ok(reason) => Ok(Some(CloseFrame::checked(code, reason.to_owned()))),
+        Err(error) => Err(ProtocolError::CloseReason {
+            at: error.valid_up_to() as u64,
+        }),
+    }
+}

@@ -1,0 +1,392 @@
+//! Frames that wait for the transport.
+//!
+//! Two lanes: data, in order, and control, which goes out at the next border
+//! between frames (RFC 6455 section 5.4 allows control frames between
+//! fragments, and an answer to a ping should not wait behind a megabyte).
+//! Small frames are gathered so that many leave in one write; the payload of a
+//! large one is referred to, not copied.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::header::{FrameHeader, Opcode};
+use crate::mask::apply_mask;
+
+/// Frames are gathered in buffers of about this size, so that what has been
+/// sent can be given back while the rest waits.
+const GATHER: usize = 64 << 10;
+
+/// Payloads above this are referred to instead of copied where no masking
+/// stands against it: below it, a copy is cheaper than another slice to write.
+const COPY_UP_TO: usize = 4 << 10;
+
+/// A run of whole frames: `frames` and then `tail`, which is either the payload
+/// of the last header in `frames`, or a frame encoded by someone else.
+#[derive(Debug, Default)]
+struct Segment {
+    frames: Vec<u8>,
+    tail: Bytes,
+}
+
+impl Segment {
+    fn len(&self) -> usize {
+        self.frames.len() + self.tail.len()
+    }
+
+    /// The bytes of this range, in at most two slices.
+    fn slices(&self, range: Range<usize>) -> [&[u8]; 2] {
+        let split = self.frames.len();
+        let front = &self.frames[range.start.min(split)..range.end.min(split)];
+        let back = &self.tail[range.start.saturating_sub(split)..range.end.saturating_sub(split)];
+        [front, back]
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    data: VecDeque<Segment>,
+    /// Bytes of the first segment that are sent.
+    sent: usize,
+    /// Where in the first segment a frame starts, at or before `sent`.
+    frame_start: usize,
+    /// Bytes of the first segment that must go before `control` may: the rest
+    /// of a frame that is partly sent.
+    hold: usize,
+    control: Vec<u8>,
+    control_sent: usize,
+    /// Bytes in `data` not sent yet.
+    data_len: usize,
+    control_frames: usize,
+}
+
+impl Output {
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.data_len + self.control.len() - self.control_sent
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Control frames in the control lane, sent ones included until all are.
+    pub(super) fn control_frames(&self) -> usize {
+        self.control_frames
+    }
+
+    /// Appends a frame to the data lane, its payload copied (and masked).
+    pub(super) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
+        let frames = self.gather(FrameHeader::MAX_LEN + payload.len());
+        let len = encode(frames, header, payload);
+        self.data_len += len;
+    }
+
+    /// Appends an unmasked frame to the data lane without copying its payload
+    /// where that is worth it.
+    pub(super) fn push_bytes(&mut self, header: FrameHeader, payload: Bytes) {
+        if payload.len() <= COPY_UP_TO {
+            return self.push(header, &payload);
+        }
+        self.data_len += payload.len();
+        let frames = self.gather(FrameHeader::MAX_LEN);
+        let len = encode(frames, header, &[]);
+        self.data_len += len;
+        if let Some(segment) = self.data.back_mut() {
+            segment.tail = payload;
+        }
+    }
+
+    /// Appends a frame that is encoded already.
+    pub(super) fn push_encoded(&mut self, frame: &Bytes) {
+        self.data_len += frame.len();
+        if frame.len() <= COPY_UP_TO {
+            self.gather(frame.len()).extend_from_slice(frame);
+        } else {
+            self.data.push_back(Segment {
+                frames: Vec::new(),
+                tail: frame.clone(),
+            });
+        }
+    }
+
+    /// Puts a control frame before all data that is not partly sent.
+    pub(super) fn push_control(
+        &mut self,
+        opcode: Opcode,
+        masking_key: Option<[u8; 4]>,
+        payload: &[u8],
+    ) {
+        let header = FrameHeader {
+            fin: true,
+            opcode,
+            masking_key,
+            payload_len: payload.len() as u64,
+        };
+        encode(&mut self.control, header, payload);
+        self.control_frames += 1;
+        self.find_border();
+    }
+
+    /// Fills `slices` with what to send next; returns how many it filled.
+    pub(super) fn fill<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
+        let mut filled = 0;
+        let mut put = |bytes: &'s [u8]| {
+            if !bytes.is_empty()
+                && let Some(slot) = slices.get_mut(filled)
+            {
+                *slot = IoSlice::new(bytes);
+                filled += 1;
+            }
+        };
+        let mut start = self.sent;
+        if self.control.is_empty() {
+            start = self.sent;
+        } else {
+            if let Some(first) = self.data.front() {
+                first
+                    .slices(start..start + self.hold)
+                    .into_iter()
+                    .for_each(&mut put);
+                start += self.hold;
+            }
+            put(&self.control[self.control_sent..]);
+        }
+        for segment in &self.data {
+            segment
+                .slices(start..segment.len())
+                .into_iter()
+                .for_each(&mut put);
+            start = 0;
+        }
+        filled
+    }
+
+    /// Forgets the next `count` bytes: they are sent.
+    pub(super) fn advance(&mut self, mut count: usize) {
+        if !self.control.is_empty() {
+            let held = count.min(self.hold);
+            self.hold -= held;
+            self.advance_data(held);
+            count -= held;
+            let control = count.min(self.control.len() - self.control_sent);
+            self.control_sent += control;
+            count -= control;
+            if self.control_sent == self.control.len() {
+                self.control = Vec::new();
+                self.control_sent = 0;
+                self.control_frames = 0;
+            }
+        }
+        self.advance_data(count);
+    }
+
+    /// Drops all data that is not partly sent, for a connection that fails: its
+    /// Close frame is next.
+    pub(super) fn drop_unsent(&mut self) {
+        self.find_border();
+        self.data.truncate(1);
+        if let Some(first) = self.data.front_mut() {
+            let keep = self.sent + self.hold;
+            first.tail.truncate(keep.saturating_sub(first.frames.len()));
+            first.frames.truncate(keep);
+        }
+        self.data_len = self.hold;
+        if self.hold == 0 {
+            self.data = VecDeque::new();
+            self.sent = 0;
+            self.frame_start = 0;
+        }
+        if self.control_sent == 0 {
+            self.control = Vec::new();
+            self.control_frames = 0;
+        }
+    }
+
+    /// Drops everything: the transport takes no more.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The buffer that takes the next small frame of about `more` bytes.
+    fn gather(&mut self, more: usize) -> &mut Vec<u8> {
+        let room = self.data.back().is_some_and(|last| {
+            last.tail.is_empty() && !last.frames.is_empty() && last.frames.len() + more <= GATHER
+        });
+        if !room {
+            self.data.push_back(Segment::default());
+        }
+        let last = self.data.len() - 1;
+        &mut self.data[last].frames
+    }
+
+    fn advance_data(&mut self, mut count: usize) {
+        self.data_len -= count;
+        while count > 0 {
+            let Some(first) = self.data.front() else {
+                return;
+            };
+            let left = first.len() - self.sent;
+            if count < left {
+                self.sent += count;
+                return;
+            }
+            count -= left;
+            self.sent = 0;
+            self.frame_start = 0;
+            self.data.pop_front();
+        }
+        if self.data.is_empty() {
+            // An idle connection owns no buffer.
+            self.data = VecDeque::new();
+        }
+    }
+
+    /// Sets `hold` to the rest of the frame that is partly sent.
+    fn find_border(&mut self) {
+        self.hold = 0;
+        // A control frame that is partly sent stands at a border of the data.
+        if self.control_sent > 0 {
+            return;
+        }
+        let Some(first) = self.data.front() else {
+            return;
+        };
+        while self.frame_start < self.sent {
+            let header = &first.frames[self.frame_start.min(first.frames.len())..];
+            let end = if header.is_empty() {
+                first.len()
+            } else {
+                self.frame_start + FrameHeader::encoded_frame_len(header)
+            };
+            if end > self.sent {
+                self.hold = end - self.sent;
+                return;
+            }
+            self.frame_start = end;
+        }
+    }
+}
+
+/// Appends a frame to `out`; returns its length. The header's own length
+/// counts: a payload that follows elsewhere may be left out.
+fn encode(out: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) -> usize {
+    let mut encoded = [0; FrameHeader::MAX_LEN];
+    let len = header.encode(&mut encoded);
+    out.reserve(len + payload.len());
+    out.extend_from_slice(&encoded[..len]);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = header.masking_key {
+        apply_mask(&mut out[start..], key, 0);
+    }
+    len + payload.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(opcode: Opcode, len: usize) -> FrameHeader {
+        FrameHeader {
+            fin: true,
+            opcode,
+            masking_key: None,
+            payload_len: len as u64,
+        }
+    }
+
+    /// Takes what is to be sent, at most `step` bytes at a time.
+    fn take(output: &mut Output, step: usize, most: usize) -> Vec<u8> {
+        let mut sent = Vec::new();
+        while sent.len() < most && !output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let filled = output.fill(&mut slices);
+            assert!(filled > 0, "nothing to send, but {} wait", output.len());
+            let bytes: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
+            let count = step.min(bytes.len()).min(most - sent.len());
+            sent.extend_from_slice(&bytes[..count]);
+            output.advance(count);
+        }
+        sent
+    }
+
+    /// Five data frames of all three kinds of storage, and their bytes.
+    fn five() -> (Output, Vec<Vec<u8>>) {
+        let mut output = Output::default();
+        let large = Bytes::from(vec![b'L'; 5000]);
+        let mut encoded = Vec::new();
+        encode(&mut encoded, header(Opcode::Text, 6000), &[b'E'; 6000]);
+        let encoded = Bytes::from(encoded);
+        output.push(header(Opcode::Text, 2), b"ab");
+        output.push(header(Opcode::Text, 3), b"cde");
+        output.push_bytes(header(Opcode::Binary, 5000), large.clone());
+        output.push_encoded(&encoded);
+        output.push_bytes(header(Opcode::Text, 1), Bytes::from_static(b"f"));
+        let mut third = vec![0x82, 126, 0x13, 0x88];
+        third.extend_from_slice(&large);
+        let frames = vec![
+            b"\x81\x02ab".to_vec(),
+            b"\x81\x03cde".to_vec(),
+            third,
+            encoded.to_vec(),
+            b"\x81\x01f".to_vec(),
+        ];
+        (output, frames)
+    }
+
+    #[test]
+    fn frames_leave_in_order_however_little_the_transport_takes() {
+        for step in [1, 2, 3, 7, 4096, usize::MAX] {
+            let (mut output, frames) = five();
+            assert_eq!(take(&mut output, step, usize::MAX), frames.concat());
+            assert!(output.is_empty() && output.data.capacity() == 0);
+        }
+    }
+
+    #[test]
+    fn a_control_frame_goes_out_at_the_next_border_wherever_the_transport_stands() {
+        let (_, frames) = five();
+        let borders: Vec<usize> = frames
+            .iter()
+            .scan(0, |end, frame| {
+                *end += frame.len();
+                Some(*end)
+            })
+            .collect();
+        let all = frames.concat();
+        for cut in (0..40).chain(4990..5040).chain(11000..all.len()) {
+            let (mut output, _) = five();
+            let mut sent = take(&mut output, usize::MAX, cut);
+            output.push_control(Opcode::Pong, None, b"1");
+            sent.extend(take(&mut output, 2, 1));
+            output.push_control(Opcode::Pong, None, b"2");
+            sent.extend(take(&mut output, 997, usize::MAX));
+            let border = if cut == 0 || borders.contains(&cut) {
+                cut
+            } else {
+                *borders.iter().find(|&&border| border > cut).unwrap()
+            };
+            let mut expected = all.clone();
+            expected.splice(border..border, *b"\x8a\x011\x8a\x012");
+            assert!(sent == expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn dropping_unsent_data_keeps_the_frame_that_is_partly_sent() {
+        let (_, frames) = five();
+        for (cut, kept) in [(0, 0), (1, 1), (4, 1), (6, 2), (20, 3), (5100, 4)] {
+            let (mut output, _) = five();
+            let mut sent = take(&mut output, usize::MAX, cut);
+            output.drop_unsent();
+            output.push(header(Opcode::Close, 0), b"");
+            sent.extend(take(&mut output, 5, usize::MAX));
+            let mut expected = frames[..kept].concat();
+            expected.extend_from_slice(&[0x88, 0]);
+            assert!(sent == expected, "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Frames decoded in place from whatever bytes arrive (RFC 6455 section 5.2).
+//!
+//! The decoder keeps at most one unfinished header; payloads are unmasked
+//! where they lie and handed on at once, whole or in pieces.
+
+use std::fmt;
+
+use crate::error::ProtocolError;
+use crate::header::{FrameHeader, HeaderRules};
+use crate::mask::apply_mask;
+
+/// Bytes that arrived and are not consumed yet. What is handed out of them
+/// borrows from the caller's buffer, not from this cursor, so a connection can
+/// be written to while a message from its input is still in use.
+#[derive(Default)]
+pub struct Input<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Input<'a> {
+    /// All of `bytes`, which will be unmasked in place.
+    pub fn new(bytes: &'a mut [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// Bytes not consumed yet.
+    pub fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Whether everything is consumed.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// What is not consumed yet.
+    pub fn as_slice(&self) -> &[u8] {
+        self.rest
+    }
+
+    /// Consumes at most `count` bytes.
+    fn take(&mut self, count: usize) -> &'a mut [u8] {
+        let rest = std::mem::take(&mut self.rest);
+        let (taken, rest) = rest.split_at_mut(count.min(rest.len()));
+        self.rest = rest;
+        taken
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.rest = &mut [];
+    }
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("len", &self.len()).finish()
+    }
+}
+
+/// A part of a frame: the first one as soon as the header is complete, even
+/// where no payload is there yet.
+#[derive(Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) header: FrameHeader,
+    /// Whether this is the frame's first piece.
+    pub(crate) first: bool,
+    /// Whether the frame ends with this piece.
+    pub(crate) last: bool,
+    /// Unmasked payload.
+    pub(crate) data: &'a mut [u8],
+}
+
+/// Where in a frame the decoder is.
+#[derive(Debug)]
+enum Position {
+    /// In a header, of which this many bytes are kept.
+    Header { kept: usize },
+    /// In a payload, this many bytes of which have been handed on.
+    Payload { header: FrameHeader, done: u64 },
+}
+
+/// Cuts a stream of bytes into [`Piece`]s.
+#[derive(Debug)]
+pub(crate) struct FrameDecoder {
+    position: Position,
+    kept: [u8; FrameHeader::MAX_LEN],
+}
+
+impl FrameDecoder {
+    pub(crate) fn new() -> Self {
+        Self {
+            position: Position::Header { kept: 0 },
+            kept: [0; FrameHeader::MAX_LEN],
+        }
+    }
+
+    #[cfg(test)]
+    /// Whether the stream may end here without cutting a frame.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        matches!(self.position, Position::Header { kept: 0 })
+    }
+
+    /// The next piece, or `None` where more input is needed: all of it has
+    /// been consumed then.
+    pub(crate) fn next<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        rules: HeaderRules,
+    ) -> Result<Option<Piece<'a>>, ProtocolError> {
+        let (header, done) = match self.position {
+            Position::Payload { header, done } => {
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                (header, done)
+            }
+            Position::Header { kept } => match self.header(input, kept, rules)? {
+                Some(header) => (header, 0),
+                None => return Ok(None),
+            },
+        };
+        let left = header.payload_len - done;
+        let data = input.take(usize::try_from(left).unwrap_or(usize::MAX));
+        if let Some(key) = header.masking_key {
+            apply_mask(data, key, done);
+        }
+        let now_done = done + data.len() as u64;
+        let last = now_done == header.payload_len;
+        let first = matches!(self.position, Position::Header { .. });
+        self.position = if last {
+            Position::Header { kept: 0 }
+        } else {
+            Position::Payload {
+                header,
+                done: now_done,
+            }
+        };
+        Ok(Some(Piece {
+            header,
+            first,
+            last,
+            data,
+        }))
+    }
+
+    /// A complete header, or `None` with what there is of it kept.
+    fn header(
+        &mut self,
+        input: &mut Input<'_>,
+        kept: usize,
+        rules: HeaderRules,
+    ) -> Result<Option<FrameHeader>, ProtocolError> {
+        if kept == 0 {
+            if let Some((header, len)) = FrameHeader::parse(input.as_slice(), rules)? {
+                input.take(len);
+                return Ok(Some(header));
+            }
+            return Ok(self.keep(input, 0));
+        }
+        // The input continues a header: judge it together with what was kept.
+        let available = input.len().min(FrameHeader::MAX_LEN - kept);
+        self.kept[kept..kept + available].copy_from_slice(&input.as_slice()[..available]);
+        match FrameHeader::parse(&self.kept[..kept + available], rules)? {
+            Some((header, len)) => {
+                input.take(len - kept);
+                Ok(Some(header))
+            }
+            None => Ok(self.keep(input, kept)),
+        }
+    }
+
+    fn keep(&mut self, input: &mut Input<'_>, kept: usize) -> Option<FrameHeader> {
+        let more = input.take(FrameHeader::MAX_LEN - kept);
+        self.kept[kept..kept + more.len()].copy_from_slice(more);
+        self.position = Position::Header {
+            kept: kept + more.len(),
+        };
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Opcode, Role};
+
+    const RULES: HeaderRules = HeaderRules {
+        role: Role::Server,
+        in_message: false,
+        frame_size: usize::MAX,
+    };
+
+    /// "Hello" in a masked frame (RFC 6455 section 5.7), twice.
+    const TWO: [u8; 22] = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\
+                             \x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+
+    #[test]
+    fn a_frame_is_whole_where_the_input_has_all_of_it() {
+        let mut bytes = TWO;
+        let mut input = Input::new(&mut bytes);
+        let mut decoder = FrameDecoder::new();
+        for _ in 0..2 {
+            let piece = decoder.next(&mut input, RULES).unwrap().unwrap();
+            assert_eq!(piece.data, b"Hello");
+            assert!(piece.first && piece.last && piece.header.fin);
+            assert_eq!(piece.header.opcode, Opcode::Text);
+        }
+        assert!(decoder.next(&mut input, RULES).unwrap().is_none());
+    }
+
+    #[test]
+    fn frames_cut_at_each_byte_give_the_same_payload() {
+        for size in 1..TWO.len() {
+            let mut bytes = TWO;
+            let mut decoder = FrameDecoder::new();
+            let mut payload = Vec::new();
+            let mut frames = 0;
+            for part in bytes.chunks_mut(size) {
+                let mut input = Input::new(part);
+                while let Some(piece) = decoder.next(&mut input, RULES).unwrap() {
+                    payload.extend_from_slice(piece.data);
+                    frames += usize::from(piece.last);
+                }
+                assert!(input.is_empty());
+            }
+            assert_eq!((payload.as_slice(), frames), (&b"HelloHello"[..], 2));
+            assert!(decoder.is_between_frames());
+        }
+    }
+
+    #[test]
+    fn a_header_alone_is_told_before_its_payload() {
+        let mut bytes = *b"\x82\x85\x37\xfa\x21\x3d";
+        let mut decoder = FrameDecoder::new();
+        let mut input = Input::new(&mut bytes);
+        let piece = decoder.next(&mut input, RULES).unwrap().unwrap();
+        assert!(piece.first && !piece.last && piece.data.is_empty());
+        assert!(decoder.next(&mut input, RULES).unwrap().is_none());
+        assert!(!decoder.is_between_frames());
+    }
+
+    #[test]
+    fn an_empty_frame_is_one_piece() {
+        let mut bytes = *b"\x81\x80\x37\xfa\x21\x3d";
+        let mut input = Input::new(&mut bytes);
+        let piece = FrameDecoder::new()
+            .next(&mut input, RULES)
+            .unwrap()
+            .unwrap();
+        assert!(piece.first && piece.last && piece.data.is_empty());
+    }
+}

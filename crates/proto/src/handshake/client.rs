@@ -1,0 +1,214 @@
+//! The client's half of the opening handshake (RFC 6455 section 4.1).
+
+use ::http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+
+use super::{VERSION, accept_for_key, encode_key};
+use crate::http::{is_token, list_has, shown};
+
+/// The client's side of one handshake: makes the request, judges the response.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    key: String,
+    subprotocols: Vec<String>,
+}
+
+/// The headers that the handshake itself sets; a program may not.
+const OURS: [HeaderName; 9] = [
+    HOST,
+    UPGRADE,
+    CONNECTION,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_EXTENSIONS,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+];
+
+/// The program asked for a handshake that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OfferError {
+    /// A subprotocol that is no token (section 4.1, item 10).
+    #[error("expected a subprotocol of visible ASCII without separators, got {0:?}")]
+    Subprotocol(String),
+    /// A subprotocol offered twice.
+    #[error("expected each subprotocol once, got {0:?} again")]
+    RepeatedSubprotocol(String),
+    /// A header that the handshake itself sets.
+    #[error("expected no {0} header: the handshake sets it")]
+    ReservedHeader(HeaderName),
+}
+
+impl Handshake {
+    /// A handshake that offers these subprotocols. `nonce` is 16 bytes from a
+    /// cryptographically secure generator, new for each handshake.
+    pub fn new(nonce: [u8; 16], subprotocols: Vec<String>) -> Result<Self, OfferError> {
+        for (i, name) in subprotocols.iter().enumerate() {
+            if !is_token(name) {
+                return Err(OfferError::Subprotocol(name.clone()));
+            }
+            if subprotocols[..i].contains(name) {
+                return Err(OfferError::RepeatedSubprotocol(name.clone()));
+            }
+        }
+        Ok(Self {
+            key: encode_key(nonce),
+            subprotocols,
+        })
+    }
+
+    /// The request (section 4.1, items 1 to 12): `target` in origin form,
+    /// `host` as in the URL with any port that is not the scheme's own, and
+    /// further headers such as `Origin` or `Cookie`.
+    pub fn request(
+        &self,
+        target: Uri,
+        host: HeaderValue,
+        further: &HeaderMap,
+    ) -> Result<Request<()>, OfferError> {
+        if let Some(name) = OURS.iter().find(|name| further.contains_key(*name)) {
+            return Err(OfferError::ReservedHeader(name.clone()));
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = target;
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        // Base64 and tokens are always a header's value.
+        if let Ok(key) = HeaderValue::from_str(&self.key) {
+            headers.insert(SEC_WEBSOCKET_KEY, key);
+        }
+        if !self.subprotocols.is_empty()
+            && let Ok(names) = HeaderValue::from_str(&self.subprotocols.join(", "))
+        {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, names);
+        }
+        for (name, value) in further {
+            headers.append(name, value.clone());
+        }
+        Ok(request)
+    }
+
+    /// Judges the response (section 4.1, items 1 to 6 of its validation); gives
+    /// the subprotocol agreed on.
+    pub fn verify<B>(&self, response: &Response<B>) -> Result<Option<String>, ResponseError> {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ResponseError::Status(response.status()));
+        }
+        let headers = response.headers();
+        for (name, token) in [(UPGRADE, "websocket"), (CONNECTION, "upgrade")] {
+            // `Upgrade` is a single value here, unlike in the request.
+            let found = if name == UPGRADE {
+                single(headers, &name)?.eq_ignore_ascii_case(token)
+            } else {
+                list_has(headers, &name, token)
+            };
+            if !found {
+                let got = headers.get(&name).map_or_else(String::new, |value| {
+                    shown(&String::from_utf8_lossy(value.as_bytes()))
+                });
+                return Err(ResponseError::Token { name, token, got });
+            }
+        }
+        let accept = single(headers, &SEC_WEBSOCKET_ACCEPT)?;
+        let expected = accept_for_key(&self.key);
+        if accept != expected {
+            return Err(ResponseError::Accept {
+                expected,
+                got: shown(accept),
+            });
+        }
+        if let Some(value) = headers.get(SEC_WEBSOCKET_EXTENSIONS) {
+            let got = shown(&String::from_utf8_lossy(value.as_bytes()));
+            return Err(ResponseError::Extension(got));
+        }
+        self.agreed_subprotocol(headers)
+    }
+
+    fn agreed_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, ResponseError> {
+        if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+            return Ok(None);
+        }
+        let name = single(headers, &SEC_WEBSOCKET_PROTOCOL)?;
+        if self.subprotocols.iter().any(|offered| offered == name) {
+            Ok(Some(name.to_owned()))
+        } else {
+            Err(ResponseError::Subprotocol {
+                got: shown(name),
+                offered: self.subprotocols.clone(),
+            })
+        }
+    }
+}
+
+/// Why a response does not open a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// Another status than 101.
+    #[error("expected status 101 Switching Protocols from the server, got {0}")]
+    Status(StatusCode),
+    /// A header that must be there once is missing or repeated.
+    #[error("expected one {name} header in the server's response, got {count}")]
+    Count {
+        /// The header.
+        name: HeaderName,
+        /// How many there are.
+        count: usize,
+    },
+    /// `Upgrade` is not `websocket`, or `Connection` lacks `upgrade`.
+    #[error("expected {token:?} in the {name} header of the server's response, got {got:?}")]
+    Token {
+        /// The header.
+        name: HeaderName,
+        /// What it should have.
+        token: &'static str,
+        /// Its value.
+        got: String,
+    },
+    /// The accept value does not answer our key.
+    #[error("expected Sec-WebSocket-Accept {expected:?} from the server, got {got:?}")]
+    Accept {
+        /// The value that answers our key.
+        expected: String,
+        /// The server's.
+        got: String,
+    },
+    /// An extension that was not offered.
+    #[error("expected no extension from the server as none was offered, got {0:?}")]
+    Extension(String),
+    /// A subprotocol that was not offered.
+    #[error("expected a subprotocol among those offered {offered:?} from the server, got {got:?}")]
+    Subprotocol {
+        /// The server's choice.
+        got: String,
+        /// Ours.
+        offered: Vec<String>,
+    },
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, ResponseError> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    let count = usize::from(first.is_some()) + values.count();
+    match first {
+        // A value that is not ASCII equals nothing that is expected.
+        Some(value) if count == 1 => Ok(value.to_str().unwrap_or_default()),
+        _ => Err(ResponseError::Count {
+            name: name.clone(),
+            count,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! The server's half of the opening handshake (RFC 6455 section 4.2).
+
+use ::http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+
+use super::{VERSION, accept_for_key, is_key};
+use crate::http::extension::{Extension, parse_extensions};
+use crate::http::{HeaderError, list, list_has, shown};
+use crate::limits::{Limit, Limits};
+
+/// A request that asks for a WebSocket in due form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    key: String,
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
+}
+
+/// Whether the request asks for the WebSocket protocol at all: what decides
+/// between a handshake and plain HTTP where both share a path.
+pub fn is_upgrade<B>(request: &Request<B>) -> bool {
+    list_has(request.headers(), &UPGRADE, "websocket")
+}
+
+impl Offer {
+    /// Reads a client's opening handshake (section 4.2.1).
+    pub fn read<B>(request: &Request<B>) -> Result<Self, RequestError> {
+        if request.method() != Method::GET {
+            return Err(RequestError::Method(request.method().clone()));
+        }
+        if request.version() < Version::HTTP_11 {
+            return Err(RequestError::HttpVersion(request.version()));
+        }
+        let headers = request.headers();
+        single(headers, HOST)?;
+        for (name, token) in [(UPGRADE, "websocket"), (CONNECTION, "upgrade")] {
+            if !list_has(headers, &name, token) {
+                let got = headers.get(&name).map(shown_value);
+                return Err(RequestError::Token { name, token, got });
+            }
+        }
+        let version = single(headers, SEC_WEBSOCKET_VERSION)?;
+        if version != VERSION {
+            return Err(RequestError::WebSocketVersion(shown(version)));
+        }
+        let key = single(headers, SEC_WEBSOCKET_KEY)?;
+        if !is_key(key) {
+            return Err(RequestError::Key(shown(key)));
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            subprotocols: offered_subprotocols(headers)?,
+            extensions: parse_extensions(headers)?,
+        })
+    }
+
+    /// The subprotocols offered, the client's favourite first.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The extensions offered, the client's favourite first.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The first of the server's subprotocols, in the server's order, that the
+    /// client offers too. Names are compared exactly (section 11.5).
+    pub fn select_subprotocol<'s, S: AsRef<str>>(&self, supported: &'s [S]) -> Option<&'s str> {
+        supported
+            .iter()
+            .map(AsRef::as_ref)
+            .find(|name| self.subprotocols.iter().any(|offered| offered == name))
+    }
+
+    /// The response that accepts (section 4.2.2, item 5), with the subprotocol
+    /// chosen; no extension is accepted.
+    pub fn accept(&self, subprotocol: Option<&str>) -> Result<Response<()>, NotOffered> {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        // Base64 and an offered token are always a header's value.
+        if let Ok(accept) = HeaderValue::from_str(&accept_for_key(&self.key)) {
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        if let Some(name) = subprotocol {
+            let not_offered = || NotOffered {
+                chosen: name.to_owned(),
+                offered: self.subprotocols.clone(),
+            };
+            if !self.subprotocols.iter().any(|offered| offered == name) {
+                return Err(not_offered());
+            }
+            let value = HeaderValue::from_str(name).map_err(|_| not_offered())?;
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
+        }
+        Ok(response)
+    }
+}
+
+/// The server chose a subprotocol that the client did not offer, which would
+/// make the client fail the connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of the subprotocols that the client offers {offered:?}, got {chosen:?}")]
+pub struct NotOffered {
+    /// What was chosen.
+    pub chosen: String,
+    /// What the client offers.
+    pub offered: Vec<String>,
+}
+
+/// Why a request is no opening handshake. [`RequestError::response`] is the
+/// answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Another method than GET: 405.
+    #[error("expected the method GET in a WebSocket handshake, got {0}")]
+    Method(Method),
+    /// HTTP before 1.1: 400.
+    #[error("expected HTTP/1.1 in a WebSocket handshake, got {0:?}")]
+    HttpVersion(Version),
+    /// A header that must be there once is not there: 400.
+    #[error("expected one {0} header in a WebSocket handshake, got none")]
+    Missing(HeaderName),
+    /// A header that must be there once is there more often: 400.
+    #[error("expected one {0} header in a WebSocket handshake, got {1}")]
+    Repeated(HeaderName, usize),
+    /// `Upgrade` lacks `websocket`, or `Connection` lacks `upgrade`: 400.
+    #[error("expected {token:?} in the {name} header of a WebSocket handshake, got {}", or_none(.got.as_deref()))]
+    Token {
+        /// The header.
+        name: HeaderName,
+        /// The token it should have.
+        token: &'static str,
+        /// Its value, where it is there.
+        got: Option<String>,
+    },
+    /// A version other than 13: 426, which names 13.
+    #[error("expected Sec-WebSocket-Version 13, got {0:?}")]
+    WebSocketVersion(String),
+    /// A key that is not 16 bytes in base64: 400.
+    #[error("expected 16 bytes in base64 in Sec-WebSocket-Key, got {0:?}")]
+    Key(String),
+    /// The same subprotocol offered twice: 400.
+    #[error("expected each subprotocol once in Sec-WebSocket-Protocol, got {0:?} again")]
+    RepeatedSubprotocol(String),
+    /// A header that breaks its grammar: 400.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A request head above our limits: 431.
+    #[error("expected at most {max} for the limit {limit}, got {value}")]
+    LimitExceeded {
+        /// Which limit.
+        limit: Limit,
+        /// The value that passed it.
+        value: usize,
+        /// The limit's value.
+        max: usize,
+    },
+}
+
+fn or_none(value: Option<&str>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"))
+}
+
+impl RequestError {
+    /// The status that answers this error.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WebSocketVersion(_) => StatusCode::UPGRADE_REQUIRED,
+            Self::LimitExceeded { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The response that tells the client, its body this error in a line.
+    pub fn response(&self) -> Response<String> {
+        let mut response = Response::new(format!("{self}\n"));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        match self {
+            Self::Method(_) => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET"));
+            }
+            Self::WebSocketVersion(_) => {
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Judges the size of a request head, as soon as there is one: bytes of the
+/// request line and all fields, and the number of fields.
+pub fn check_head<B>(request: &Request<B>, limits: &Limits) -> Result<(), RequestError> {
+    let over = |limit, value: usize, max: usize| {
+        if value > max {
+            Err(RequestError::LimitExceeded { limit, value, max })
+        } else {
+            Ok(())
+        }
+    };
+    let headers = request.headers();
+    over(Limit::HeaderFields, headers.len(), limits.header_fields)?;
+    // "GET / HTTP/1.1\r\n" beside method and target, ": \r\n" in each field,
+    // and the empty line at the end.
+    let line = request.method().as_str().len() + target_len(request) + 12;
+    let bytes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum::<usize>()
+        + line
+        + 2;
+    over(Limit::HeaderBytes, bytes, limits.header_bytes)
+}
+
+fn target_len<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
+    uri.path_and_query().map_or(1, |p| p.as_str().len())
+        + uri.authority().map_or(0, |a| a.as_str().len())
+}
+
+/// The value of a header that must be there exactly once.
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<&str, RequestError> {
+    let mut values = headers.get_all(&name).iter();
+    let Some(value) = values.next() else {
+        return Err(RequestError::Missing(name));
+    };
+    let more = values.count();
+    if more > 0 {
+        return Err(RequestError::Repeated(name, more + 1));
+    }
+    value
+        .to_str()
+        .map_err(|_| HeaderError::NotAscii { name }.into())
+}
+
+fn shown_value(value: &HeaderValue) -> String {
+    shown(&String::from_utf8_lossy(value.as_bytes()))
+}
+
+fn offered_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, RequestError> {
+    let mut names: Vec<String> = Vec::new();
+    for name in list(headers, &SEC_WEBSOCKET_PROTOCOL)? {
+        if names.iter().any(|known| known == name) {
+            return Err(RequestError::RepeatedSubprotocol(shown(name)));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;

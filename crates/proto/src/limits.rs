@@ -1,0 +1,216 @@
+//! What a peer may make us hold, each bound with a name and a default.
+//!
+//! RFC 6455 section 10.4 asks every implementation for such limits. [`Limits`]
+//! are those of one connection, [`MemoryBudget`] is shared by many.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The limits of one connection, sizes in bytes.
+///
+/// The defaults carry any message that people exchange in practice and keep
+/// the cost of a hostile peer in the range of megabytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Largest message received, after reassembly: 16 MiB. Passing it closes
+    /// the connection with 1009.
+    pub message_size: usize,
+    /// Largest payload of one frame received: 16 MiB. Passing it closes the
+    /// connection with 1009 as soon as the header is read.
+    pub frame_size: usize,
+    /// Most frames of one message: 131,072. Passing it closes the connection
+    /// with 1008; a message is assembled into one buffer, so what is
+    /// bounded here is the work, not the memory.
+    pub fragments: usize,
+    /// Most bytes of a request or response head: 16 KiB. A server answers 431.
+    pub header_bytes: usize,
+    /// Most fields of a request or response head: 100. A server answers 431.
+    pub header_fields: usize,
+    /// Most control frames that wait for the transport: 64. A peer that makes
+    /// us queue more by not reading our answers is closed with 1008.
+    pub queued_control_frames: usize,
+    /// Bytes of output above which no further message is accepted: 1 MiB. A
+    /// single message may be larger, it is accepted while less than this waits.
+    pub output_high_water: usize,
+    /// Most bytes kept of the body of a response that refuses the handshake:
+    /// 64 KiB. What follows is dropped.
+    pub refusal_body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: 16 << 20,
+            frame_size: 16 << 20,
+            fragments: 131_072,
+            header_bytes: 16 << 10,
+            header_fields: 100,
+            queued_control_frames: 64,
+            output_high_water: 1 << 20,
+            refusal_body: 64 << 10,
+        }
+    }
+}
+
+/// The name of a limit, as errors tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::message_size`]
+    MessageSize,
+    /// [`Limits::frame_size`]
+    FrameSize,
+    /// [`Limits::fragments`]
+    Fragments,
+    /// [`Limits::header_bytes`]
+    HeaderBytes,
+    /// [`Limits::header_fields`]
+    HeaderFields,
+    /// [`Limits::queued_control_frames`]
+    QueuedControlFrames,
+    /// [`Limits::output_high_water`]
+    OutputHighWater,
+    /// The [`MemoryBudget`] that the connection shares with others.
+    MemoryBudget,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MessageSize => "message_size",
+            Self::FrameSize => "frame_size",
+            Self::Fragments => "fragments",
+            Self::HeaderBytes => "header_bytes",
+            Self::HeaderFields => "header_fields",
+            Self::QueuedControlFrames => "queued_control_frames",
+            Self::OutputHighWater => "output_high_water",
+            Self::MemoryBudget => "memory_budget",
+        })
+    }
+}
+
+/// Bytes that many connections may hold together in messages being assembled
+/// and in output not yet taken by the transport. Cheap to clone: all clones
+/// draw on the same budget.
+#[derive(Clone, Debug)]
+pub struct MemoryBudget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    total: usize,
+    used: AtomicUsize,
+}
+
+impl MemoryBudget {
+    /// A budget of `total` bytes.
+    pub fn new(total: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                total,
+                used: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// The bytes of the whole budget.
+    pub fn total(&self) -> usize {
+        self.shared.total
+    }
+
+    /// The bytes in use now.
+    pub fn used(&self) -> usize {
+        self.shared.used.load(Ordering::Relaxed)
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        let total = self.shared.total;
+        self.shared
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|&sum| sum <= total)
+            })
+            .is_ok()
+    }
+
+    fn release(&self, bytes: usize) {
+        self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// One connection's share of a [`MemoryBudget`], given back when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    budget: Option<MemoryBudget>,
+    held: usize,
+}
+
+impl Share {
+    pub(crate) fn new(budget: Option<MemoryBudget>) -> Self {
+        Self { budget, held: 0 }
+    }
+
+    /// Makes the share `bytes` large. Growing fails where the budget is used
+    /// up, and changes nothing then; shrinking never fails.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
+        let Some(budget) = &self.budget else {
+            return Ok(());
+        };
+        if bytes > self.held {
+            if !budget.reserve(bytes - self.held) {
+                return Err(BudgetExhausted {
+                    used: budget.used().saturating_add(bytes - self.held),
+                    total: budget.total(),
+                });
+            }
+        } else {
+            budget.release(self.held - bytes);
+        }
+        self.held = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.release(self.held);
+        }
+    }
+}
+
+/// A [`Share`] could not grow.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BudgetExhausted {
+    pub(crate) used: usize,
+    pub(crate) total: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_grows_within_the_budget_and_gives_all_back_when_dropped() {
+        let budget = MemoryBudget::new(100);
+        let mut one = Share::new(Some(budget.clone()));
+        let mut two = Share::new(Some(budget.clone()));
+        assert!(one.resize(60).is_ok());
+        let refused = two.resize(41).unwrap_err();
+        assert_eq!((refused.used, refused.total), (101, 100));
+        assert!(two.resize(40).is_ok());
+        assert_eq!(budget.used(), 100);
+        assert!(one.resize(10).is_ok());
+        assert_eq!(budget.used(), 50);
+        drop((one, two));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_share_without_a_budget_never_refuses() {
+        assert!(Share::new(None).resize(usize::MAX).is_ok());
+    }
+}
