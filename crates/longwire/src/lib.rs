@@ -1,1 +1,65 @@
-//! 
+//! WebSockets for tokio: client and server, correct, bounded, fast.
+//!
+//! A client:
+//!
+//! ```no_run
+//! # async fn example() -> longwire::Result<()> {
+//! let mut socket = longwire::connect("ws://127.0.0.1:8000/echo").await?;
+//! socket.send("Hello, Server!").await?;
+//! while let Some(message) = socket.next().await {
+//!     println!("{}", message?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A server:
+//!
+//! ```no_run
+//! # async fn example() -> longwire::Result<()> {
+//! longwire::Server::new()
+//!     .route("/chat", |mut socket: longwire::Socket| async move {
+//!         while let Some(Ok(message)) = socket.next().await {
+//!             socket.send(message).await?;
+//!         }
+//!         Ok(())
+//!     })
+//!     .serve("127.0.0.1:8000")
+//!     .await
+//! # }
+//! ```
+//!
+//! The protocol itself is `longwire-proto`; this crate owns sockets, timers and
+//! HTTP, and makes no protocol decision. What is in it, bottom-up:
+
+pub mod message;
+
+pub mod error;
+
+mod transport;
+
+mod driver;
+
+mod options;
+
+pub mod socket;
+
+pub mod client;
+
+pub mod server;
+
+pub use client::{ClientBuilder, connect};
+pub use error::{Error, Result};
+pub use longwire_proto::{
+    CloseCode, CloseFrame, Closed, ClosedBy, EncodedMessage, Heartbeat, Limit, Limits,
+    MemoryBudget, ProtocolError, Role, TimeoutKind,
+};
+pub use message::{Event, Message};
+pub use options::{Drive, Options};
+pub use server::Server;
+pub use socket::{Receiver, Sender, Socket};
+pub use transport::Transport;
+
+pub use bytes;
+pub use bytestring;
+pub use http;

@@ -50,7 +50,6 @@ pub type MaskingKeys = Box<dyn FnMut() -> [u8; 4] + Send>;
 
 /// What arrived. Messages that lay whole in the input borrow from it.
 #[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Event<'a> {
     /// A text message.
     Text(Text<'a>),

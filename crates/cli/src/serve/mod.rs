@@ -1,0 +1,140 @@
+//! `longwire serve`: a server to try things on.
+//!
+//! Read `chat` and `demo` for what its sockets do, `page` for what browsers
+//! get.
+
+mod chat;
+
+mod demo;
+
+mod page;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use longwire::server::{BoundServer, Route, ServerHandle, ShutdownReport};
+use longwire::{Drive, Server};
+use owo_colors::OwoColorize as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::output;
+
+/// How long open sockets have to close on Ctrl-C.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Options of `longwire serve`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 takes one that is free
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// What to log: error, warn, info, debug, or a filter such as longwire=debug
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
+    log: EnvFilter,
+}
+
+/// What is served where, for people.
+const ROUTES: [(&str, &str); 4] = [
+    ("/", "a page to try it all in a browser"),
+    ("/echo", "returns each message as it came"),
+    (
+        "/chat",
+        "a chat room of JSON messages {type, text, id, date}",
+    ),
+    (
+        demo::HELLO,
+        "answers \"My name is John\" and closes after 5 s",
+    ),
+];
+
+pub(crate) async fn run(args: Args) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(args.log)
+        .with_writer(anstream::stderr)
+        .with_target(false)
+        .compact()
+        .init();
+    let bound = match server().bind(args.listen).await {
+        Ok(bound) => bound,
+        Err(error) => {
+            output::error(&format!(
+                "could not listen on {}: {error} (choose another address with --listen)",
+                args.listen
+            ));
+            return ExitCode::FAILURE;
+        }
+    };
+    announce(&bound);
+    let handle = bound.handle();
+    let running = tokio::spawn(bound.run());
+    stop_signal().await;
+    output::note("closing all sockets; once more stops at once");
+    tokio::select! {
+        report = shut_down(&handle) => tell(&report),
+        () = stop_signal() => {}
+    }
+    running.abort();
+    ExitCode::SUCCESS
+}
+
+fn server() -> Server {
+    let room = chat::Room::default();
+    let chat = move |socket| room.clone().join(socket);
+    let mut server = Server::new()
+        .route("/", demo::echo)
+        .route("/socket", demo::echo)
+        .route("/echo", demo::echo)
+        .route("/chat", chat)
+        .route(demo::HELLO, Route::new(demo::hello).drive(Drive::Task));
+    for (path, asset) in page::ASSETS {
+        server = server.page(path, move |request| page::serve(request, asset));
+    }
+    server
+}
+
+/// Says what is where. The first line has the address, for scripts.
+fn announce(bound: &BoundServer) {
+    let address = bound.local_addr();
+    let http = format!("http://{address}/");
+    anstream::println!("Longwire listens on {}", http.bold().underline());
+    anstream::println!();
+    for (path, what) in ROUTES {
+        let scheme = if path == "/" { "http" } else { "ws" };
+        let url = format!("{scheme}://{address}{path}");
+        anstream::println!("  {:<60} {}", url.cyan().to_string(), what.dimmed());
+    }
+    anstream::println!();
+    anstream::println!("{}", "Ctrl-C stops it.".dimmed());
+}
+
+async fn shut_down(handle: &ServerHandle) -> ShutdownReport {
+    handle.shutdown(SHUTDOWN_WITHIN).await
+}
+
+fn tell(report: &ShutdownReport) {
+    let answered = report.open - report.unanswered.len().min(report.open);
+    output::note(&format!(
+        "stopped: {answered} of {} sockets closed",
+        report.open
+    ));
+    for peer in report.unanswered.iter().flatten() {
+        output::note(&format!("{peer} did not answer the Close frame"));
+    }
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,350 @@
+//! Joins a [`Connection`] to its transport and its timer. Everything here is a
+//! `poll` function, so that dropping a future that called it loses nothing.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use longwire_proto::{Connection, Data, Event as ProtoEvent, Input, Text, TransportState};
+use tokio::time::{Sleep, sleep_until};
+
+use crate::message::{Event, Message};
+use crate::transport::{Io, now, with_scratch};
+
+/// Slices given to one write.
+const SLICES: usize = 16;
+
+/// Bytes of received messages that wait for the program where a task of its
+/// own drives the socket: above it, reading stops.
+const INBOX: usize = 64 << 10;
+
+/// What a waiting message costs beside its bytes.
+const INBOX_ENTRY: usize = 64;
+
+pub(crate) struct Driver {
+    io: Option<Io>,
+    pub(crate) connection: Connection,
+    /// Input that was read and not handled yet, from `handled` on.
+    unhandled: Vec<u8>,
+    handled: usize,
+    /// Events read ahead by the task that drives the socket.
+    inbox: VecDeque<Event>,
+    inbox_len: usize,
+    timer: Option<Pin<Box<Sleep>>>,
+    write_shut: bool,
+    /// Whether all written bytes are flushed, which layered streams need.
+    flushed: bool,
+    /// Whether nobody will read what arrives: it is dropped.
+    pub(crate) discard: bool,
+    /// Whether the last handle of the program is gone.
+    pub(crate) released: bool,
+}
+
+impl Driver {
+    /// `unhandled` is what was read behind the handshake.
+    pub(crate) fn new(io: Io, connection: Connection, unhandled: Vec<u8>) -> Self {
+        Self {
+            io: Some(io),
+            connection,
+            unhandled,
+            handled: 0,
+            inbox: VecDeque::new(),
+            inbox_len: 0,
+            timer: None,
+            write_shut: false,
+            flushed: true,
+            discard: false,
+            released: false,
+        }
+    }
+
+    /// The next event; `None` once the connection is closed and the transport
+    /// dropped.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(event) = self.inbox.pop_front() {
+            self.inbox_len -= weight(&event);
+            return Poll::Ready(Some(event));
+        }
+        self.poll_input(cx)
+    }
+
+    /// Whether the inbox has room again, having been full before an event was
+    /// taken from it.
+    pub(crate) fn has_room(&self) -> bool {
+        self.inbox_len < INBOX
+    }
+
+    /// Writes, reads and keeps time for a program that does not wait for
+    /// events now; what arrives waits for it, bounded. Ready once closed.
+    pub(crate) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !self.discard && !self.has_room() {
+                // Pongs may wait behind what is not read: no judging the peer.
+                let _ = self.poll_transmit(cx);
+                return Poll::Pending;
+            }
+            match self.poll_input(cx) {
+                Poll::Ready(Some(event)) if !self.discard => {
+                    self.inbox_len += weight(&event);
+                    self.inbox.push_back(event);
+                }
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// What other tasks than the one that polls must hear of when it changes.
+    pub(crate) fn news(&self) -> (bool, TransportState, bool) {
+        (
+            self.connection.is_open(),
+            self.connection.transport_state(),
+            self.inbox.is_empty(),
+        )
+    }
+
+    /// Forgets what the program will not read.
+    pub(crate) fn discard_input(&mut self) {
+        self.discard = true;
+        self.inbox = VecDeque::new();
+        self.inbox_len = 0;
+    }
+
+    /// Writes all that waits. Ready when nothing does, be it because the
+    /// transport is gone.
+    pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(io) = &mut self.io else {
+            return Poll::Ready(());
+        };
+        loop {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.connection.poll_transmit(&mut slices);
+            if filled == 0 {
+                break;
+            }
+            match io.poll_write(cx, &slices[..filled]) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.connection.handle_transmitted(count, now());
+                    self.flushed = false;
+                }
+                Poll::Ready(result) => {
+                    tracing::debug!(?result, "writing failed");
+                    self.connection.handle_output_failed(now());
+                    return Poll::Ready(());
+                }
+            }
+        }
+        if !self.flushed {
+            match io.poll_flush(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => self.flushed = true,
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "flushing failed");
+                    self.connection.handle_output_failed(now());
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes until less than the high-water mark waits; keeps time meanwhile,
+    /// so that a peer that reads nothing is found out.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !self.connection.is_open() || !self.connection.is_output_full() {
+                return Poll::Ready(());
+            }
+            if self.poll_transmit(cx).is_pending() && self.connection.is_output_full() {
+                if self.poll_timer(cx).is_ready() {
+                    continue;
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes until nothing waits; keeps time meanwhile.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.poll_transmit(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if self.poll_timer(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            let transmitted = self.poll_transmit(cx);
+            if let Some(event) = self.handle_unhandled(cx) {
+                return Poll::Ready(Some(event));
+            }
+            match self.connection.transport_state() {
+                TransportState::Closed => {
+                    // The end of the stream is told where there is still one.
+                    self.shut_down(cx);
+                    self.io = None;
+                    self.timer = None;
+                    return Poll::Ready(None);
+                }
+                TransportState::ShutDown if transmitted.is_ready() => self.shut_down(cx),
+                _ => {}
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Some(event)) => return Poll::Ready(Some(event)),
+                Poll::Ready(None) => {}
+                // Time is asked last: a pong that has come counts.
+                Poll::Pending => match self.poll_timer(cx) {
+                    Poll::Ready(()) => continue,
+                    Poll::Pending if self.connection.buffered() > 0 && transmitted.is_ready() => {
+                        continue;
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+            // A peer that sends without end must not stop the clock of a
+            // connection that is closing.
+            if !self.connection.is_open() {
+                let _ = self.poll_timer(cx);
+            }
+        }
+    }
+
+    /// One read, and the first event in what it brought.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        with_scratch(|scratch| match self.poll_read_bytes(cx, scratch) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0)) => {
+                self.connection.handle_input_end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Ok(count)) => {
+                let mut input = Input::new(&mut scratch[..count]);
+                let event = self.handle_input(&mut input, cx);
+                self.unhandled.extend_from_slice(input.as_slice());
+                Poll::Ready(event)
+            }
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "reading failed");
+                self.connection.handle_transport_lost();
+                Poll::Ready(None)
+            }
+        })
+    }
+
+    fn poll_read_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
+        match &mut self.io {
+            Some(io) => io.poll_read(cx, scratch),
+            None => Poll::Ready(Ok(0)),
+        }
+    }
+
+    fn handle_unhandled(&mut self, cx: &mut Context<'_>) -> Option<Event> {
+        if self.unhandled.is_empty() {
+            return None;
+        }
+        let mut unhandled = std::mem::take(&mut self.unhandled);
+        let mut input = Input::new(&mut unhandled[self.handled..]);
+        let event = self.handle_input(&mut input, cx);
+        let left = input.len();
+        if left > 0 {
+            self.handled = unhandled.len() - left;
+            self.unhandled = unhandled;
+        } else {
+            self.handled = 0;
+        }
+        event
+    }
+
+    fn handle_input(&mut self, input: &mut Input<'_>, cx: &mut Context<'_>) -> Option<Event> {
+        let event = self.connection.handle_input(input, now()).map(owned);
+        // Answers to pings do not wait for the program. Those to a batch that
+        // was read at once leave together.
+        let answer = input.is_empty() && self.connection.buffered() > 0;
+        if answer || self.connection.should_transmit() {
+            let _ = self.poll_transmit(cx);
+        }
+        event
+    }
+
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
+        if self.write_shut {
+            return;
+        }
+        if let Some(io) = &mut self.io {
+            // Where it has to wait, the waker brings us here again.
+            self.write_shut = io.poll_shutdown(cx).is_ready();
+        }
+    }
+
+    /// Ready where time has passed that the connection was told of.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.connection.next_timeout() else {
+            return Poll::Pending;
+        };
+        let now = now();
+        if at <= now {
+            self.connection.handle_timeout(now);
+            return Poll::Ready(());
+        }
+        if self.arm(at).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // The timer was set for an instant that has been put off since.
+        self.timer = None;
+        match self.arm(at).poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                self.connection.handle_timeout(at);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    /// The timer, set to go off at `at` or before: a deadline that is put off
+    /// again and again does not touch it.
+    fn arm(&mut self, at: Instant) -> Pin<&mut Sleep> {
+        let at = tokio::time::Instant::from_std(at);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        timer.as_mut()
+    }
+}
+
+fn weight(event: &Event) -> usize {
+    let bytes = match event {
+        Event::Message(message) => message.len(),
+        _ => 0,
+    };
+    INBOX_ENTRY + bytes
+}
+
+fn owned(event: ProtoEvent<'_>) -> Event {
+    match event {
+        ProtoEvent::Text(Text::Borrowed(text)) => Event::Message(Message::from(text)),
+        ProtoEvent::Text(Text::Owned(text)) => {
+            Event::Message(Message::Text(ByteString::from(text)))
+        }
+        ProtoEvent::Binary(Data::Borrowed(bytes)) => {
+            Event::Message(Message::Binary(Bytes::copy_from_slice(bytes)))
+        }
+        ProtoEvent::Binary(Data::Owned(bytes)) => Event::Message(Message::Binary(bytes.into())),
+        ProtoEvent::Ping(payload) => Event::Ping(Bytes::copy_from_slice(&payload)),
+        ProtoEvent::Pong(payload) => Event::Pong(Bytes::copy_from_slice(&payload)),
+        ProtoEvent::Closing(frame) => Event::Closing(frame),
+    }
+}

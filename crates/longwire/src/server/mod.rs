@@ -1,0 +1,344 @@
+//! The server: routes for WebSockets and plain HTTP on one port.
+//!
+//! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
+//! `registry`, `service` (a request), `connection` (a connection), `serving`
+//! (all of them).
+
+mod body;
+
+mod origin;
+
+mod route;
+
+mod caps;
+
+mod registry;
+
+mod service;
+
+mod connection;
+
+mod serving;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use longwire_proto::{Config, Heartbeat, Limits, MemoryBudget};
+use tower_http::services::ServeDir;
+use tower_service::Service as _;
+
+pub use body::Body;
+pub use hyper::body::Incoming as RequestBody;
+pub use origin::OriginPolicy;
+pub use route::{Accept, Decision, IntoRoute, Refuse, Route, UpgradeRequest};
+pub use serving::{BoundServer, ServerHandle, ShutdownReport};
+
+use crate::error::{Result, UsageError};
+use crate::options::{Drive, Options};
+use origin::OriginCheck;
+use route::BoxFuture;
+
+/// Answers plain HTTP requests.
+type Page = Arc<dyn Fn(Request<RequestBody>) -> BoxFuture<Response<Body>> + Send + Sync>;
+
+/// A server's settings and routes.
+///
+/// ```no_run
+/// # async fn example() -> longwire::Result<()> {
+/// longwire::Server::new()
+///     .route("/chat", |mut socket: longwire::Socket| async move {
+///         while let Some(Ok(message)) = socket.next().await {
+///             socket.send(message).await?;
+///         }
+///         Ok(())
+///     })
+///     .serve("127.0.0.1:8000")
+///     .await
+/// # }
+/// ```
+///
+/// A server built with no options refuses browsers of other sites, bounds every
+/// buffer and times out every wait.
+pub struct Server {
+    options: Options,
+    sockets: Vec<(String, Route)>,
+    pages: Vec<(String, Page)>,
+    folders: Vec<(String, Page)>,
+    fallback: Option<Page>,
+    handshake_timeout: Duration,
+    max_connections: usize,
+    max_connections_per_address: usize,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            options: Options::new(Drive::Caller).memory_budget(MemoryBudget::new(1 << 30)),
+            sockets: Vec::new(),
+            pages: Vec::new(),
+            folders: Vec::new(),
+            fallback: None,
+            handshake_timeout: Duration::from_secs(10),
+            max_connections: 65_536,
+            max_connections_per_address: 4096,
+        }
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("options", &self.options)
+            .field("sockets", &self.sockets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server without routes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes WebSockets at this path: a handler, or a [`Route`] with settings.
+    #[must_use]
+    pub fn route(mut self, path: impl Into<String>, route: impl IntoRoute) -> Self {
+        self.sockets.push((path.into(), route.into_route()));
+        self
+    }
+
+    /// Answers plain HTTP requests at this path, which may have a WebSocket
+    /// route too.
+    #[must_use]
+    pub fn page<F, Fut, B>(mut self, path: impl Into<String>, handler: F) -> Self
+    where
+        F: Fn(Request<RequestBody>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: Into<Body>,
+    {
+        self.pages.push((path.into(), page(handler)));
+        self
+    }
+
+    /// Serves the files of a folder below this path.
+    #[must_use]
+    pub fn files(mut self, path: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let prefix = path.trim_end_matches('/').to_owned();
+        let files = ServeDir::new(folder.into());
+        let handler = {
+            let prefix = prefix.clone();
+            move |request: Request<RequestBody>| serve_file(files.clone(), request, prefix.clone())
+        };
+        self.folders.push((format!("{prefix}/"), page(handler)));
+        self
+    }
+
+    /// Answers all other plain HTTP requests, instead of with 404.
+    #[must_use]
+    pub fn fallback<F, Fut, B>(mut self, handler: F) -> Self
+    where
+        F: Fn(Request<RequestBody>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: Into<Body>,
+    {
+        self.fallback = Some(page(handler));
+        self
+    }
+
+    /// What a peer may make us hold; see [`Limits`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options = self.options.limits(limits);
+        self
+    }
+
+    /// See [`Options::heartbeat`].
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: impl Into<Option<Heartbeat>>) -> Self {
+        self.options = self.options.heartbeat(heartbeat);
+        self
+    }
+
+    /// See [`Options::idle_timeout`].
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options = self.options.idle_timeout(timeout);
+        self
+    }
+
+    /// See [`Options::close_timeout`].
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.options = self.options.close_timeout(timeout);
+        self
+    }
+
+    /// How long a client may take to send a request's head: 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Memory for messages in assembly and output that waits, over all sockets:
+    /// 1 GiB. A socket that needs more is closed with 1013.
+    #[must_use]
+    pub fn memory_budget(mut self, budget: impl Into<Option<MemoryBudget>>) -> Self {
+        self.options = self.options.memory_budget(budget);
+        self
+    }
+
+    /// Most connections at once: 65,536. Those above get 503.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count;
+        self
+    }
+
+    /// Most connections at once from one IPv4 address or IPv6 /64: 4,096. Those
+    /// above get 503.
+    #[must_use]
+    pub fn max_connections_per_address(mut self, count: usize) -> Self {
+        self.max_connections_per_address = count;
+        self
+    }
+
+    /// Opens the listener; port 0 takes one that is free.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Io`] where the address cannot be listened on,
+    /// [`crate::Error::Usage`] for routes that cannot work.
+    pub async fn bind(self, address: impl tokio::net::ToSocketAddrs) -> Result<BoundServer> {
+        BoundServer::bind(address, self.build()?).await
+    }
+
+    /// Listens and serves, until the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`].
+    pub async fn serve(self, address: impl tokio::net::ToSocketAddrs) -> Result<()> {
+        self.bind(address).await?.run().await;
+        Ok(())
+    }
+
+    fn build(self) -> Result<Site, UsageError> {
+        let mut sockets: Vec<WebSocketRoute> = Vec::new();
+        for (path, route) in self.sockets {
+            check_path(&path, sockets.iter().any(|known| known.path == path))?;
+            let origin = OriginCheck::new(route.origin.clone(), route.missing_origin_allowed)?;
+            sockets.push(WebSocketRoute {
+                path,
+                origin,
+                route,
+            });
+        }
+        for (i, (path, _)) in self.pages.iter().enumerate() {
+            check_path(path, self.pages[..i].iter().any(|(known, _)| known == path))?;
+        }
+        for (i, (path, _)) in self.folders.iter().enumerate() {
+            check_path(
+                path,
+                self.folders[..i].iter().any(|(known, _)| known == path),
+            )?;
+        }
+        Ok(Site {
+            config: Arc::new(self.options.config.clone()),
+            options: self.options,
+            sockets,
+            pages: self.pages,
+            folders: self.folders,
+            fallback: self.fallback,
+            handshake_timeout: self.handshake_timeout,
+            max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
+        })
+    }
+}
+
+/// A server's settings and routes, checked.
+struct Site {
+    options: Options,
+    config: Arc<Config>,
+    sockets: Vec<WebSocketRoute>,
+    pages: Vec<(String, Page)>,
+    folders: Vec<(String, Page)>,
+    fallback: Option<Page>,
+    handshake_timeout: Duration,
+    max_connections: usize,
+    max_connections_per_address: usize,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").finish_non_exhaustive()
+    }
+}
+
+struct WebSocketRoute {
+    path: String,
+    origin: OriginCheck,
+    route: Route,
+}
+
+impl Site {
+    /// What answers plain HTTP at this path.
+    fn page(&self, path: &str) -> Option<&Page> {
+        let exact = self.pages.iter().find(|(known, _)| known == path);
+        let below = || {
+            self.folders
+                .iter()
+                .find(|(known, _)| path.starts_with(known.as_str()))
+        };
+        exact
+            .or_else(below)
+            .map(|(_, page)| page)
+            .or(self.fallback.as_ref())
+    }
+}
+
+fn check_path(path: &str, known: bool) -> Result<(), UsageError> {
+    let path = path.to_owned();
+    if !path.starts_with('/') {
+        return Err(UsageError::Path { path });
+    }
+    if known {
+        return Err(UsageError::RepeatedPath { path });
+    }
+    Ok(())
+}
+
+fn page<F, Fut, B>(handler: F) -> Page
+where
+    F: Fn(Request<RequestBody>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Response<B>> + Send + 'static,
+    B: Into<Body>,
+{
+    Arc::new(move |request| {
+        let response = handler(request);
+        Box::pin(async move { response.await.map(Into::into) })
+    })
+}
+
+async fn serve_file(
+    mut files: ServeDir,
+    mut request: Request<RequestBody>,
+    prefix: String,
+) -> Response<Body> {
+    let below = request
+        .uri()
+        .path_and_query()
+        .and_then(|whole| whole.as_str().strip_prefix(&prefix))
+        .and_then(|below| below.parse().ok());
+    if let Some(below) = below {
+        *request.uri_mut() = below;
+    }
+    match files.call(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,191 @@
+//! Which pages may open a socket (RFC 6455 sections 4.2.2 and 10.2).
+//!
+//! Browsers let any page open a WebSocket to any server, with the user's
+//! cookies, and tell the server which page it was: refusing the strangers is
+//! the server's part.
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue};
+use url::Url;
+
+use crate::error::UsageError;
+
+/// Whose pages may open a socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OriginPolicy {
+    /// Those of the server itself: the origin's host and port are those of the
+    /// `Host` header. The scheme may be http or https, as a proxy in front may
+    /// speak TLS.
+    #[default]
+    SameOrigin,
+    /// Those of the origins listed, each serialized as `https://example.com`.
+    AllowList(Vec<String>),
+    /// All.
+    Any,
+}
+
+/// A handshake from a page that may not open a socket.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum OriginError {
+    #[error("expected one Origin header, got {0}")]
+    Count(usize),
+    #[error("expected an Origin that may open this WebSocket, got {0:?}")]
+    NotAllowed(String),
+}
+
+/// A policy, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct OriginCheck {
+    policy: OriginPolicy,
+    missing_allowed: bool,
+}
+
+impl OriginCheck {
+    pub(crate) fn new(policy: OriginPolicy, missing_allowed: bool) -> Result<Self, UsageError> {
+        let policy = match policy {
+            OriginPolicy::AllowList(origins) => OriginPolicy::AllowList(
+                origins
+                    .into_iter()
+                    .map(|origin| serialize(&origin).ok_or(UsageError::Origin { origin }))
+                    .collect::<Result<_, _>>()?,
+            ),
+            policy => policy,
+        };
+        Ok(Self {
+            policy,
+            missing_allowed,
+        })
+    }
+
+    pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), OriginError> {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let first = origins.next();
+        let more = origins.count();
+        let Some(origin) = first.filter(|_| more == 0) else {
+            let count = usize::from(first.is_some()) + more;
+            return if count == 0 && self.missing_allowed {
+                Ok(())
+            } else {
+                Err(OriginError::Count(count))
+            };
+        };
+        if self.allows(origin, headers.get(HOST)) {
+            Ok(())
+        } else {
+            let shown = String::from_utf8_lossy(origin.as_bytes());
+            Err(OriginError::NotAllowed(shown.chars().take(200).collect()))
+        }
+    }
+
+    fn allows(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+        if self.policy == OriginPolicy::Any {
+            return true;
+        }
+        let Some(serialized) = origin.to_str().ok().and_then(serialize) else {
+            return false;
+        };
+        match &self.policy {
+            OriginPolicy::Any => true,
+            OriginPolicy::AllowList(origins) => origins.contains(&serialized),
+            OriginPolicy::SameOrigin => {
+                let scheme = serialized.split(':').next().unwrap_or_default();
+                let own = host
+                    .and_then(|host| host.to_str().ok())
+                    .and_then(|host| serialize(&format!("{scheme}://{host}")));
+                own.as_ref() == Some(&serialized)
+            }
+        }
+    }
+}
+
+/// The origin as browsers write it: lower case, no default port, no path.
+fn serialize(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let is_http = matches!(url.scheme(), "http" | "https");
+    (bare && is_http).then(|| url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(policy: OriginPolicy, origin: Option<&str>, host: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, origin.parse().unwrap());
+        }
+        let check = OriginCheck::new(policy, true).unwrap();
+        check.judge(&headers).is_ok()
+    }
+
+    #[test]
+    fn the_same_origin_is_host_and_port_under_either_scheme() {
+        let cases = [
+            ("http://example.com", "example.com", true),
+            ("https://example.com", "example.com", true),
+            ("https://example.com", "example.com:443", true),
+            ("http://example.com:8000", "example.com:8000", true),
+            ("http://EXAMPLE.com", "example.COM", true),
+            ("http://[::1]:81", "[::1]:81", true),
+            ("http://example.com", "example.com:8000", false),
+            ("http://example.com:8000", "example.com", false),
+            ("http://evil.com", "example.com", false),
+            ("http://example.com.evil.com", "example.com", false),
+            ("http://evil.com#example.com", "example.com", false),
+            ("http://example.com@evil.com", "evil.com", false),
+            ("null", "example.com", false),
+            ("file://", "example.com", false),
+            ("", "example.com", false),
+            ("chrome-extension://example.com", "example.com", false),
+        ];
+        for (origin, host, allowed) in cases {
+            let got = judge(OriginPolicy::SameOrigin, Some(origin), host);
+            assert_eq!(got, allowed, "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_compares_serialized_origins() {
+        let list = || OriginPolicy::AllowList(vec!["https://App.example.com:443".to_owned()]);
+        assert!(judge(list(), Some("https://app.example.com"), "api"));
+        assert!(!judge(list(), Some("http://app.example.com"), "api"));
+        assert!(!judge(list(), Some("https://app.example.com:444"), "api"));
+        assert!(!judge(list(), Some("http://api"), "api"));
+    }
+
+    #[test]
+    fn any_origin_passes_where_the_policy_says_so() {
+        assert!(judge(OriginPolicy::Any, Some("null"), "h"));
+    }
+
+    #[test]
+    fn a_request_without_origin_passes_unless_one_is_required() {
+        assert!(judge(OriginPolicy::SameOrigin, None, "h"));
+        let strict = OriginCheck::new(OriginPolicy::Any, false).unwrap();
+        assert_eq!(strict.judge(&HeaderMap::new()), Err(OriginError::Count(0)));
+    }
+
+    #[test]
+    fn two_origins_are_refused() {
+        let mut headers = HeaderMap::new();
+        headers.append(ORIGIN, HeaderValue::from_static("http://h"));
+        headers.append(ORIGIN, HeaderValue::from_static("http://h"));
+        let check = OriginCheck::new(OriginPolicy::Any, true).unwrap();
+        assert_eq!(check.judge(&headers), Err(OriginError::Count(2)));
+    }
+
+    #[test]
+    fn a_listed_origin_that_is_none_is_told_when_the_server_is_built() {
+        for bad in ["example.com", "https://example.com/path", "ws://h", "*"] {
+            let list = OriginPolicy::AllowList(vec![bad.to_owned()]);
+            assert!(OriginCheck::new(list, true).is_err(), "{bad}");
+        }
+    }
+}

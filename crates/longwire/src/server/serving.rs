@@ -1,0 +1,250 @@
+//! A server at work: accepts connections until it is told to stop.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::Site;
+use super::caps::{Caps, Full};
+use super::connection::serve;
+use super::registry::Registry;
+use crate::error::Result;
+use crate::transport::Io;
+
+/// How long to wait where the system has no more sockets to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection above a cap may take to read why it is refused.
+const REFUSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Connections above a cap that are told so at the same time; the rest is just
+/// dropped.
+const REFUSED_AT_ONCE: usize = 64;
+
+/// A server that listens and does not accept yet: [`BoundServer::run`] makes it.
+#[derive(Debug)]
+pub struct BoundServer {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    site: Arc<Site>,
+    control: Arc<Control>,
+}
+
+/// What a server and its handles share.
+struct Control {
+    registry: Arc<Registry>,
+    /// When asked to stop: how long open sockets have to close.
+    stop: watch::Sender<Option<Duration>>,
+    report: watch::Sender<Option<ShutdownReport>>,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
+/// What a graceful shutdown came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Sockets that were open when it began.
+    pub open: usize,
+    /// The peers that had not answered at the deadline, and were cut off.
+    pub unanswered: Vec<Option<SocketAddr>>,
+}
+
+/// Controls a running server from elsewhere. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerHandle {
+    control: Arc<Control>,
+}
+
+impl ServerHandle {
+    /// Stops accepting, closes all sockets with 1001, and waits for the server
+    /// to end: when all have closed, or at the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once started, the shutdown goes on by itself.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.control.stop.send_modify(|stop| {
+            stop.get_or_insert(deadline);
+        });
+        let mut report = self.control.report.subscribe();
+        let done = report.wait_for(Option::is_some).await;
+        done.ok()
+            .and_then(|report| report.clone())
+            .unwrap_or_default()
+    }
+
+    /// How many sockets are open.
+    pub fn open_sockets(&self) -> usize {
+        self.control.registry.len()
+    }
+}
+
+impl BoundServer {
+    pub(super) async fn bind(address: impl tokio::net::ToSocketAddrs, site: Site) -> Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self {
+            local_addr: listener.local_addr()?,
+            listener,
+            site: Arc::new(site),
+            control: Arc::new(Control {
+                registry: Arc::default(),
+                stop: watch::Sender::new(None),
+                report: watch::Sender::new(None),
+            }),
+        })
+    }
+
+    /// The address that the server listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// What stops the server.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle {
+            control: self.control.clone(),
+        }
+    }
+
+    /// Serves until [`ServerHandle::shutdown`], and gives its report.
+    pub async fn run(self) -> ShutdownReport {
+        let Self {
+            listener,
+            site,
+            control,
+            ..
+        } = self;
+        let (stopping, stopping_seen) = watch::channel(false);
+        let mut accepting = Accepting {
+            caps: Caps::new(site.max_connections, site.max_connections_per_address),
+            site,
+            registry: control.registry.clone(),
+            stopping: stopping_seen,
+            connections: JoinSet::new(),
+            refused: JoinSet::new(),
+        };
+        let mut stop = control.stop.subscribe();
+        let deadline = {
+            let stopped = std::pin::pin!(stop.wait_for(Option::is_some));
+            let accepted = std::pin::pin!(accepting.accept_from(&listener));
+            match futures_util::future::select(stopped, accepted).await {
+                futures_util::future::Either::Left((stop, _)) => {
+                    stop.ok().and_then(|stop| *stop).unwrap_or_default()
+                }
+                futures_util::future::Either::Right((never, _)) => match never {},
+            }
+        };
+        drop(listener);
+        let mut report = ShutdownReport {
+            open: control.registry.close_all(),
+            unanswered: Vec::new(),
+        };
+        stopping.send_replace(true);
+        let mut connections = accepting.connections;
+        let all = async { while connections.join_next().await.is_some() {} };
+        if timeout(deadline, all).await.is_err() {
+            report.unanswered = control.registry.unanswered();
+            connections.shutdown().await;
+        }
+        control.report.send_replace(Some(report.clone()));
+        report
+    }
+}
+
+struct Accepting {
+    site: Arc<Site>,
+    registry: Arc<Registry>,
+    caps: Arc<Caps>,
+    stopping: watch::Receiver<bool>,
+    connections: JoinSet<()>,
+    refused: JoinSet<()>,
+}
+
+impl Accepting {
+    async fn accept_from(&mut self, listener: &TcpListener) -> std::convert::Infallible {
+        loop {
+            let accepted = poll_fn(|cx| {
+                // Those that have ended make room.
+                while let Poll::Ready(Some(_)) = self.connections.poll_join_next(cx) {}
+                while let Poll::Ready(Some(_)) = self.refused.poll_join_next(cx) {}
+                listener.poll_accept(cx)
+            })
+            .await;
+            match accepted {
+                Ok((stream, peer)) => self.accept(stream, peer),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "accepting failed");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let place = match self.caps.take(peer) {
+            Ok(place) => place,
+            Err(full) => return self.refuse(stream, peer, full),
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
+        }
+        let served = serve(
+            stream,
+            Io::Tcp,
+            Some(peer),
+            self.site.clone(),
+            self.registry.clone(),
+            self.stopping.clone(),
+        );
+        self.connections.spawn(async move {
+            served.await;
+            drop(place);
+        });
+    }
+
+    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full) {
+        tracing::warn!(%peer, %full, "refused a connection");
+        if self.refused.len() < REFUSED_AT_ONCE {
+            self.refused.spawn(async move {
+                let _ = timeout(REFUSE_WITHIN, answer_full(stream, full)).await;
+            });
+        }
+    }
+}
+
+/// Tells a client that a cap is reached. The request is read and thrown away:
+/// a socket dropped with unread input takes the answer with it.
+async fn answer_full(mut stream: TcpStream, full: Full) -> std::io::Result<()> {
+    let body = format!("{full}\n");
+    let response = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(response.as_bytes()).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}

@@ -1,0 +1,167 @@
+//! The two halves of a socket, for programs that send in one task and receive
+//! in another.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_sink::Sink;
+use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage};
+
+use super::{Handle, Outgoing, Socket, poll_close, poll_event, poll_message, send};
+use crate::error::{Error, Result};
+use crate::message::{Event, Message};
+
+/// The sending half of a [`Socket`]. Clones send on the same connection; each
+/// message goes out whole.
+#[derive(Clone)]
+pub struct Sender {
+    handle: Arc<Handle>,
+}
+
+impl Sender {
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        Self { handle }
+    }
+
+    /// As [`Socket::send`].
+    pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
+        send(&self.handle.shared, Outgoing::Message(message.into())).await
+    }
+
+    /// As [`Socket::send_encoded`].
+    pub async fn send_encoded(&self, message: &EncodedMessage) -> Result<()> {
+        send(&self.handle.shared, Outgoing::Encoded(message.clone())).await
+    }
+
+    /// As [`Socket::ping`].
+    pub async fn ping(&self, payload: impl Into<Bytes>) -> Result<()> {
+        send(&self.handle.shared, Outgoing::Ping(payload.into())).await
+    }
+
+    /// As [`Socket::pong`].
+    pub async fn pong(&self, payload: impl Into<Bytes>) -> Result<()> {
+        send(&self.handle.shared, Outgoing::Pong(payload.into())).await
+    }
+
+    /// Starts closing the connection, behind all that was sent, and returns:
+    /// the receiving half sees the end. [`Sender::ended`] waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a code or reason that no Close frame can carry.
+    pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<String>) -> Result<()> {
+        let shared = &self.handle.shared;
+        let role = shared.connection(|connection| connection.role());
+        shared.close(Some(CloseFrame::new(role, code.into(), reason)?));
+        Ok(())
+    }
+
+    /// Waits for the end of the connection, whoever ends it.
+    pub async fn ended(&self) -> Closed {
+        std::future::poll_fn(|cx| self.handle.shared.poll_closed(cx, false)).await
+    }
+
+    /// As [`Socket::closed`].
+    pub fn closed(&self) -> Option<Closed> {
+        self.handle
+            .shared
+            .connection(|connection| connection.closed().cloned())
+    }
+
+    /// As [`Socket::buffered`].
+    pub fn buffered(&self) -> usize {
+        self.handle
+            .shared
+            .connection(|connection| connection.buffered())
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl<M: Into<Message>> Sink<M> for Sender {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.handle.shared.poll_room(cx).map(Ok)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: M) -> Result<()> {
+        self.handle
+            .shared
+            .start_send(Outgoing::Message(message.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.handle.shared.poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        poll_close(&self.handle.shared, cx, false)
+    }
+}
+
+/// The receiving half of a [`Socket`].
+pub struct Receiver {
+    handle: Arc<Handle>,
+    ended: bool,
+}
+
+impl Receiver {
+    pub(super) fn new(handle: Arc<Handle>, ended: bool) -> Self {
+        Self { handle, ended }
+    }
+
+    /// As [`Socket::next`].
+    pub async fn next(&mut self) -> Option<Result<Message>> {
+        std::future::poll_fn(|cx| poll_message((&self.handle.shared, &mut self.ended), cx)).await
+    }
+
+    /// As [`Socket::next_event`].
+    pub async fn next_event(&mut self) -> Option<Result<Event>> {
+        std::future::poll_fn(|cx| poll_event((&self.handle.shared, &mut self.ended), cx)).await
+    }
+
+    /// As [`Socket::closed`].
+    pub fn closed(&self) -> Option<Closed> {
+        self.handle
+            .shared
+            .connection(|connection| connection.closed().cloned())
+    }
+
+    /// Joins the halves again; `Err` gives them back where they are of
+    /// different sockets or the sender has clones.
+    pub fn reunite(self, sender: Sender) -> Result<Socket, (Sender, Self)> {
+        // Two handles: this one's and the sender's.
+        if Arc::ptr_eq(&self.handle, &sender.handle) && Arc::strong_count(&self.handle) == 2 {
+            Ok(Socket {
+                handle: self.handle,
+                ended: self.ended,
+            })
+        } else {
+            Err((sender, self))
+        }
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Receiver {
+    type Item = Result<Message>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        poll_message((&this.handle.shared, &mut this.ended), cx)
+    }
+}

@@ -1,0 +1,352 @@
+//! A WebSocket as a program holds it: [`Socket`], and its two halves.
+//!
+//! Read `shared` first: it is how handles in several tasks and the keeper work
+//! on one connection.
+
+mod shared;
+
+mod halves;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_sink::Sink;
+use http::{Extensions, HeaderMap, Uri};
+use longwire_proto::{
+    CloseCode, CloseFrame, Closed, Connection, EncodedMessage, MaskingKeys, Role,
+};
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::message::{Event, Message};
+use crate::options::Options;
+use crate::transport::{Io, Transport, now};
+
+pub use halves::{Receiver, Sender};
+pub(crate) use shared::{Outgoing, Shared};
+
+/// What is known of a socket beside its messages.
+#[derive(Debug, Default)]
+pub(crate) struct Info {
+    pub(crate) peer_addr: Option<SocketAddr>,
+    pub(crate) uri: Uri,
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) response_headers: HeaderMap,
+    pub(crate) extensions: Extensions,
+}
+
+/// What the handles of a socket share; dropping the last lets go of it.
+struct Handle {
+    shared: Arc<Shared>,
+    info: Info,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.release();
+    }
+}
+
+/// An open WebSocket.
+///
+/// It is a [`Stream`] of messages and a [`Sink`] for them, and has methods for
+/// the same, all of which can be cancelled without losing anything: a message
+/// is received by a future that completes or stays for the next one, and is
+/// sent whole or not at all.
+///
+/// Dropping a socket closes it in the background: with 1000, or in a server
+/// with 1011 where the handler failed.
+pub struct Socket {
+    handle: Arc<Handle>,
+    ended: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(shared: Arc<Shared>, info: Info) -> Self {
+        Self {
+            handle: Arc::new(Handle { shared, info }),
+            ended: false,
+        }
+    }
+
+    /// A socket over a transport on which the handshake has been done by other
+    /// means.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime: the socket's keeper is a task.
+    pub fn over(transport: impl Transport, role: Role, options: &Options) -> Self {
+        let io = Io::Boxed(Box::new(transport));
+        Self::open(io, Vec::new(), role, options, Info::default())
+    }
+
+    /// A socket with a keeper task. `unhandled` is what was read behind the
+    /// handshake.
+    pub(crate) fn open(
+        io: Io,
+        unhandled: Vec<u8>,
+        role: Role,
+        options: &Options,
+        info: Info,
+    ) -> Self {
+        let config = options.config.clone();
+        let connection = match role {
+            Role::Client => Connection::client(config, masking_keys(), now()),
+            Role::Server => Connection::server(config, now()),
+        };
+        let shared = Shared::new(Driver::new(io, connection, unhandled), options.drive);
+        let keeper = shared.clone();
+        tokio::spawn(async move {
+            std::future::poll_fn(|cx| keeper.poll_keep(cx)).await;
+            keeper.finish(CloseCode::NORMAL).await;
+        });
+        Self::new(shared, info)
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// The next text or binary message, `None` once the connection has been
+    /// closed by a closing handshake. [`Socket::closed`] tells code and reason.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], once, where the connection ended in another way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what has been received of a message is kept.
+    pub async fn next(&mut self) -> Option<Result<Message>> {
+        std::future::poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The next message or control frame; otherwise as [`Socket::next`].
+    pub async fn next_event(&mut self) -> Option<Result<Event>> {
+        std::future::poll_fn(|cx| poll_event(self.shared_and_ended(), cx)).await
+    }
+
+    /// Sends a message. Done when its bytes are handed to the kernel, or wait
+    /// and fit under [`longwire_proto::Limits::output_high_water`] with what
+    /// waits before them: a peer that does not read makes this wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] or [`Error::Closing`] where nothing can be sent any
+    /// more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a message is sent whole or not at all, and never twice.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
+        send(self.shared(), Outgoing::Message(message.into())).await
+    }
+
+    /// Sends a message that was encoded once for many sockets; otherwise as
+    /// [`Socket::send`].
+    pub async fn send_encoded(&mut self, message: &EncodedMessage) -> Result<()> {
+        send(self.shared(), Outgoing::Encoded(message.clone())).await
+    }
+
+    /// Sends a ping with a payload of at most 125 bytes; [`Socket::next_event`]
+    /// tells of the answer. Heartbeats need no such call.
+    pub async fn ping(&mut self, payload: impl Into<Bytes>) -> Result<()> {
+        send(self.shared(), Outgoing::Ping(payload.into())).await
+    }
+
+    /// Sends a pong that nobody asked for, as a sign of life.
+    pub async fn pong(&mut self, payload: impl Into<Bytes>) -> Result<()> {
+        send(self.shared(), Outgoing::Pong(payload.into())).await
+    }
+
+    /// Closes the connection: sends a Close frame behind all that was sent, and
+    /// waits for the end, which takes at most the close timeout. What arrives
+    /// meanwhile is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a code or reason that no Close frame can carry: the
+    /// connection stays open. However the connection ends is told by [`Closed`]
+    /// and no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: once started, closing goes on by itself.
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: impl Into<String>,
+    ) -> Result<Closed> {
+        let frame = CloseFrame::new(self.role(), code.into(), reason)?;
+        self.shared().close(Some(frame));
+        self.ended = true;
+        Ok(std::future::poll_fn(|cx| self.shared().poll_closed(cx, true)).await)
+    }
+
+    /// How the connection ended, once it has.
+    pub fn closed(&self) -> Option<Closed> {
+        self.shared()
+            .connection(|connection| connection.closed().cloned())
+    }
+
+    /// How long the peer took to answer the last ping of the heartbeat.
+    pub fn latency(&self) -> Option<Duration> {
+        self.shared().connection(|connection| connection.latency())
+    }
+
+    /// Bytes of output that the kernel has not taken yet.
+    pub fn buffered(&self) -> usize {
+        self.shared().connection(|connection| connection.buffered())
+    }
+
+    /// Which end of the connection this is.
+    pub fn role(&self) -> Role {
+        self.shared().connection(|connection| connection.role())
+    }
+
+    /// The subprotocol agreed on in the handshake.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.handle.info.subprotocol.as_deref()
+    }
+
+    /// The peer's address, where the transport is TCP.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.handle.info.peer_addr
+    }
+
+    /// The path and query of a server's request, or the URL of a client's.
+    pub fn uri(&self) -> &Uri {
+        &self.handle.info.uri
+    }
+
+    /// The headers of the server's response, in a client.
+    pub fn response_headers(&self) -> &HeaderMap {
+        &self.handle.info.response_headers
+    }
+
+    /// What a server's upgrade hook attached.
+    pub fn extensions(&self) -> &Extensions {
+        &self.handle.info.extensions
+    }
+
+    /// Two halves that work in different tasks. The connection closes when both
+    /// are dropped.
+    pub fn split(self) -> (Sender, Receiver) {
+        (
+            Sender::new(self.handle.clone()),
+            Receiver::new(self.handle, self.ended),
+        )
+    }
+
+    fn shared_and_ended(&mut self) -> (&Shared, &mut bool) {
+        (&self.handle.shared, &mut self.ended)
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
+        poll_message(self.shared_and_ended(), cx)
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("role", &self.role())
+            .field("peer_addr", &self.peer_addr())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream for Socket {
+    type Item = Result<Message>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_message(cx)
+    }
+}
+
+impl<M: Into<Message>> Sink<M> for Socket {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.shared().poll_room(cx).map(Ok)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: M) -> Result<()> {
+        self.shared().start_send(Outgoing::Message(message.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.shared().poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        poll_close(self.shared(), cx, true)
+    }
+}
+
+/// Keys from a cryptographically secure generator of the socket's own, seeded
+/// by the system (RFC 6455 section 10.3).
+fn masking_keys() -> MaskingKeys {
+    let mut generator: StdRng = rand::make_rng();
+    Box::new(move || generator.random())
+}
+
+async fn send(shared: &Shared, outgoing: Outgoing) -> Result<()> {
+    let mut outgoing = Some(outgoing);
+    std::future::poll_fn(|cx| shared.poll_send(cx, &mut outgoing)).await
+}
+
+fn poll_event(
+    (shared, ended): (&Shared, &mut bool),
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Event>>> {
+    if *ended {
+        return Poll::Ready(None);
+    }
+    shared.poll_event(cx).map(|event| match event {
+        Some(event) => Some(Ok(event)),
+        None => {
+            *ended = true;
+            let closed = shared.connection(|connection| connection.closed().cloned())?;
+            (!closed.clean).then(|| Err(Error::closed(closed)))
+        }
+    })
+}
+
+fn poll_message(
+    (shared, ended): (&Shared, &mut bool),
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Message>>> {
+    loop {
+        match std::task::ready!(poll_event((shared, ended), cx)) {
+            Some(Ok(Event::Message(message))) => return Poll::Ready(Some(Ok(message))),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => return Poll::Ready(None),
+        }
+    }
+}
+
+/// Closes with 1000 where nobody has begun to close, and waits for the end.
+fn poll_close(shared: &Shared, cx: &mut Context<'_>, discard: bool) -> Poll<Result<()>> {
+    if shared.connection(|connection| connection.is_open()) {
+        let role = shared.connection(|connection| connection.role());
+        shared.close(CloseFrame::new(role, CloseCode::NORMAL, "").ok());
+    }
+    shared.poll_closed(cx, discard).map(|closed| {
+        if closed.clean {
+            Ok(())
+        } else {
+            Err(Error::closed(closed))
+        }
+    })
+}

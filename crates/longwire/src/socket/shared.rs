@@ -1,0 +1,274 @@
+//! The driver of a socket as its handles and its keeper share it.
+//!
+//! A lock is held only during a `poll`, never across an await. Whoever polls
+//! does so with one waker that wakes all who wait: the receiving handle, the
+//! sending ones, and the keeper, the task that finishes what a program left
+//! (output that did not fit, the closing handshake of a dropped socket) and,
+//! where that is chosen, drives the socket all the time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use longwire_proto::{CloseCode, CloseFrame, Closed, Connection};
+
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::message::{Event, Message};
+use crate::options::Drive;
+use crate::transport::now;
+
+pub(crate) struct Shared {
+    driver: Mutex<Driver>,
+    waiting: Arc<Waiting>,
+    /// Wakes all that wait.
+    waker: Waker,
+    drive: Drive,
+}
+
+/// The wakers of all that wait for something on a socket.
+#[derive(Default)]
+struct Waiting(Mutex<Wakers>);
+
+#[derive(Default)]
+struct Wakers {
+    receiver: Option<Waker>,
+    keeper: Option<Waker>,
+    others: Vec<Waker>,
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let Wakers {
+            receiver,
+            keeper,
+            others,
+        } = std::mem::take(&mut *lock(&self.0));
+        for waker in receiver.into_iter().chain(keeper).chain(others) {
+            waker.wake();
+        }
+    }
+}
+
+/// A panic while the lock was held leaves a driver that is as good as any:
+/// its state changes in whole steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(driver: Driver, drive: Drive) -> Arc<Self> {
+        let waiting = Arc::new(Waiting::default());
+        Arc::new(Self {
+            driver: Mutex::new(driver),
+            waker: Waker::from(waiting.clone()),
+            waiting,
+            drive,
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Driver, &mut Context<'_>) -> T) -> T {
+        let mut driver = lock(&self.driver);
+        let before = driver.news();
+        let result = work(&mut driver, &mut Context::from_waker(&self.waker));
+        let changed = driver.news() != before;
+        drop(driver);
+        if changed {
+            // Others wait for something else now, or for another instant.
+            self.wake_all();
+        }
+        result
+    }
+
+    pub(crate) fn connection<T>(&self, ask: impl FnOnce(&mut Connection) -> T) -> T {
+        ask(&mut lock(&self.driver).connection)
+    }
+
+    pub(crate) fn wake_all(&self) {
+        self.waker.wake_by_ref();
+    }
+
+    fn wait_as_receiver(&self, cx: &Context<'_>) {
+        set(&mut lock(&self.waiting.0).receiver, cx.waker());
+    }
+
+    fn wait_as_keeper(&self, cx: &Context<'_>) {
+        set(&mut lock(&self.waiting.0).keeper, cx.waker());
+    }
+
+    /// Senders, and those that wait for the end.
+    fn wait(&self, cx: &Context<'_>) {
+        let others = &mut lock(&self.waiting.0).others;
+        if !others.iter().any(|waker| waker.will_wake(cx.waker())) {
+            others.push(cx.waker().clone());
+        }
+    }
+
+    fn wake_keeper(&self) {
+        let keeper = lock(&self.waiting.0).keeper.take();
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
+    }
+
+    /// The next event; `None` at the end of the connection.
+    pub(crate) fn poll_event(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
+        // Registered before looking, so that no event falls in between.
+        self.wait_as_receiver(cx);
+        let (event, made_room) = self.with(|driver, cx| {
+            let had_room = driver.has_room();
+            let event = driver.poll_event(cx);
+            (event, !had_room && driver.has_room())
+        });
+        if made_room {
+            self.wake_keeper();
+        }
+        event
+    }
+
+    /// Waits until a message is taken. `None` in `message` says that it was.
+    pub(crate) fn poll_send(
+        &self,
+        cx: &Context<'_>,
+        message: &mut Option<Outgoing>,
+    ) -> Poll<Result<()>> {
+        self.wait(cx);
+        let result = self.with(|driver, cx| {
+            if message.is_some() {
+                if driver.poll_room(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if let Some(message) = message.take() {
+                    enqueue(&mut driver.connection, message)?;
+                }
+            }
+            if driver.poll_transmit(cx).is_pending() && driver.connection.is_output_full() {
+                return driver.poll_room(cx).map(Ok);
+            }
+            Poll::Ready(Ok(()))
+        });
+        // What did not fit the kernel is the keeper's to write.
+        if result.is_ready() && self.connection(|connection| connection.buffered() > 0) {
+            self.wake_keeper();
+        }
+        result
+    }
+
+    /// Takes a message without writing it, for a sink that is ready.
+    pub(crate) fn start_send(&self, message: Outgoing) -> Result<()> {
+        self.connection(|connection| enqueue(connection, message))
+    }
+
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        self.wait(cx);
+        self.with(Driver::poll_room)
+    }
+
+    pub(crate) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
+        self.wait(cx);
+        self.with(|driver, cx| {
+            let flushed = driver.poll_flush(cx);
+            match driver.connection.closed() {
+                Some(closed) if !closed.clean => Poll::Ready(Err(Error::closed(closed.clone()))),
+                _ => flushed.map(Ok),
+            }
+        })
+    }
+
+    /// Starts the closing handshake and writes what can be written now.
+    pub(crate) fn close(&self, frame: Option<CloseFrame>) {
+        self.with(|driver, cx| {
+            driver.connection.close(frame, now());
+            let _ = driver.poll_transmit(cx);
+        });
+        self.wake_all();
+    }
+
+    /// Drives to the end of the connection; what still arrives is dropped where
+    /// `discard` says so.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>, discard: bool) -> Poll<Closed> {
+        self.wait(cx);
+        self.with(|driver, cx| {
+            if discard {
+                driver.discard_input();
+                if driver.poll_drive(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            match driver.connection.closed() {
+                Some(closed) => Poll::Ready(closed.clone()),
+                None => Poll::Pending,
+            }
+        })
+    }
+
+    /// What the keeper does. Ready once the program let go of the socket.
+    pub(crate) fn poll_keep(&self, cx: &Context<'_>) -> Poll<()> {
+        self.wait_as_keeper(cx);
+        self.with(|driver, cx| {
+            if self.drive == Drive::Task || !driver.connection.is_open() {
+                let _ = driver.poll_drive(cx);
+            } else {
+                let _ = driver.poll_transmit(cx);
+            }
+            if driver.released {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+    }
+
+    /// Ends the connection with this code, whatever the program still holds of
+    /// it, and drives it there.
+    pub(crate) async fn finish(&self, code: CloseCode) -> Closed {
+        let role = self.connection(|connection| connection.role());
+        self.close(CloseFrame::new(role, code, "").ok());
+        std::future::poll_fn(|cx| {
+            self.wait_as_keeper(cx);
+            self.poll_closed(cx, true)
+        })
+        .await
+    }
+
+    /// The last handle is gone: the keeper takes over.
+    pub(super) fn release(&self) {
+        lock(&self.driver).released = true;
+        self.wake_all();
+    }
+}
+
+/// What a program sends.
+pub(crate) enum Outgoing {
+    Message(Message),
+    Encoded(longwire_proto::EncodedMessage),
+    Ping(bytes::Bytes),
+    Pong(bytes::Bytes),
+}
+
+fn enqueue(connection: &mut Connection, outgoing: Outgoing) -> Result<()> {
+    let result = match outgoing {
+        Outgoing::Message(message) => {
+            let kind = message.kind();
+            connection.send_bytes(kind, message.into_bytes())
+        }
+        Outgoing::Encoded(message) => connection.send_encoded(&message),
+        Outgoing::Ping(payload) => connection.ping(&payload),
+        Outgoing::Pong(payload) => connection.pong(&payload),
+    };
+    result.map_err(|error| match (error, connection.closed()) {
+        (longwire_proto::SendError::Closed, Some(closed)) => Error::closed(closed.clone()),
+        (longwire_proto::SendError::Closed, None) => Error::Closing,
+        (error, _) => Error::Send(error),
+    })
+}
+
+fn set(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(known) if known.will_wake(waker) => {}
+        slot => *slot = Some(waker.clone()),
+    }
+}

@@ -1,0 +1,86 @@
+//! The byte stream under a socket: plain TCP, or anything that reads and writes.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A byte stream that can carry a WebSocket.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
+
+/// Plain TCP has a variant of its own, so that nothing stands between the
+/// socket and the system calls.
+pub(crate) enum Io {
+    Tcp(TcpStream),
+    Boxed(Box<dyn Transport>),
+}
+
+impl Io {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(scratch);
+        let result = match self {
+            Self::Tcp(io) => Pin::new(io).poll_read(cx, &mut buffer),
+            Self::Boxed(io) => Pin::new(io).poll_read(cx, &mut buffer),
+        };
+        result.map_ok(|()| buffer.filled().len())
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(io) => Pin::new(io).poll_write_vectored(cx, slices),
+            Self::Boxed(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        }
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Boxed(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Boxed(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Bytes read at once.
+const SCRATCH: usize = 64 << 10;
+
+thread_local! {
+    /// One buffer for the reads of all connections on a thread.
+    static SCRATCH_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// Lends the thread's scratch buffer. A stream that itself reads from a
+/// socket, as one tunnelled through another, gets a buffer of its own.
+pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    let mut buffer = SCRATCH_BUFFER
+        .take()
+        .unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice());
+    let result = work(&mut buffer);
+    SCRATCH_BUFFER.set(Some(buffer));
+    result
+}
+
+/// The current instant of tokio's clock, which tests can hold.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
