@@ -24,7 +24,7 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Run a server with a demo page, an echo and a chat.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Talk to a WebSocket server: lines typed are sent, messages are printed.
     Connect(connect::Args),
 }
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         }
     };
     let code = match args.command {
-        Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Serve(args) => runtime.block_on(serve::run(*args)),
         Command::Connect(args) => runtime.block_on(connect::run(args)),
     };
     // A thread may still wait for a line from the terminal.

@@ -25,8 +25,16 @@ const INBOX: usize = 64 << 10;
 /// What a waiting message costs beside its bytes.
 const INBOX_ENTRY: usize = 64;
 
+/// The transport, and what was done with it.
+struct Link {
+    io: Io,
+    write_shut: bool,
+    /// Whether all written bytes are flushed, which layered streams need.
+    flushed: bool,
+}
+
 pub(crate) struct Driver {
-    io: Option<Io>,
+    link: Option<Link>,
     pub(crate) connection: Connection,
     /// Input that was read and not handled yet, from `handled` on.
     unhandled: Vec<u8>,
@@ -35,9 +43,6 @@ pub(crate) struct Driver {
     inbox: VecDeque<Event>,
     inbox_len: usize,
     timer: Option<Pin<Box<Sleep>>>,
-    write_shut: bool,
-    /// Whether all written bytes are flushed, which layered streams need.
-    flushed: bool,
     /// Whether nobody will read what arrives: it is dropped.
     pub(crate) discard: bool,
     /// Whether the last handle of the program is gone.
@@ -48,15 +53,17 @@ impl Driver {
     /// `unhandled` is what was read behind the handshake.
     pub(crate) fn new(io: Io, connection: Connection, unhandled: Vec<u8>) -> Self {
         Self {
-            io: Some(io),
+            link: Some(Link {
+                io,
+                write_shut: false,
+                flushed: true,
+            }),
             connection,
             unhandled,
             handled: 0,
             inbox: VecDeque::new(),
             inbox_len: 0,
             timer: None,
-            write_shut: false,
-            flushed: true,
             discard: false,
             released: false,
         }
@@ -118,7 +125,7 @@ impl Driver {
     /// Writes all that waits. Ready when nothing does, be it because the
     /// transport is gone.
     pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(io) = &mut self.io else {
+        let Some(link) = &mut self.link else {
             return Poll::Ready(());
         };
         loop {
@@ -127,11 +134,11 @@ impl Driver {
             if filled == 0 {
                 break;
             }
-            match io.poll_write(cx, &slices[..filled]) {
+            match link.io.poll_write(cx, &slices[..filled]) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.connection.handle_transmitted(count, now());
-                    self.flushed = false;
+                    link.flushed = false;
                 }
                 Poll::Ready(result) => {
                     tracing::debug!(?result, "writing failed");
@@ -140,10 +147,10 @@ impl Driver {
                 }
             }
         }
-        if !self.flushed {
-            match io.poll_flush(cx) {
+        if !link.flushed {
+            match link.io.poll_flush(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => self.flushed = true,
+                Poll::Ready(Ok(())) => link.flushed = true,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "flushing failed");
                     self.connection.handle_output_failed(now());
@@ -191,7 +198,7 @@ impl Driver {
                 TransportState::Closed => {
                     // The end of the stream is told where there is still one.
                     self.shut_down(cx);
-                    self.io = None;
+                    self.link = None;
                     self.timer = None;
                     return Poll::Ready(None);
                 }
@@ -245,8 +252,8 @@ impl Driver {
         cx: &mut Context<'_>,
         scratch: &mut [u8],
     ) -> Poll<std::io::Result<usize>> {
-        match &mut self.io {
-            Some(io) => io.poll_read(cx, scratch),
+        match &mut self.link {
+            Some(link) => link.io.poll_read(cx, scratch),
             None => Poll::Ready(Ok(0)),
         }
     }
@@ -280,12 +287,11 @@ impl Driver {
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) {
-        if self.write_shut {
-            return;
-        }
-        if let Some(io) = &mut self.io {
+        if let Some(link) = &mut self.link
+            && !link.write_shut
+        {
             // Where it has to wait, the waker brings us here again.
-            self.write_shut = io.poll_shutdown(cx).is_ready();
+            link.write_shut = link.io.poll_shutdown(cx).is_ready();
         }
     }
 

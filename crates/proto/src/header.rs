@@ -82,6 +82,12 @@ pub(crate) struct HeaderRules {
     pub(crate) frame_size: usize,
 }
 
+/// The 7-bit length that says that 16 bits follow.
+const LEN_16: u8 = 126;
+
+/// The 7-bit length that says that 64 bits follow.
+const LEN_64: u8 = 127;
+
 /// The most bytes of payload in a control frame (section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
@@ -163,7 +169,7 @@ impl FrameHeader {
     fn parse_length(bytes: &[u8], short: u8) -> Result<Option<(u64, usize)>, ProtocolError> {
         let rest = &bytes[2..];
         match short {
-            126 => {
+            LEN_16 => {
                 let Some(long) = rest.first_chunk::<2>() else {
                     return Ok(None);
                 };
@@ -173,7 +179,7 @@ impl FrameHeader {
                 }
                 Ok(Some((length, 4)))
             }
-            127 => {
+            LEN_64 => {
                 let Some(long) = rest.first_chunk::<8>() else {
                     return Ok(None);
                 };
@@ -181,7 +187,7 @@ impl FrameHeader {
                 if length >> 63 != 0 {
                     return Err(ProtocolError::LengthTooLarge { length });
                 }
-                if length <= u64::from(u16::MAX) {
+                if u16::try_from(length).is_ok() {
                     return Err(ProtocolError::LengthNotMinimal { length, bytes: 8 });
                 }
                 Ok(Some((length, 10)))
@@ -194,19 +200,19 @@ impl FrameHeader {
     /// many bytes of `out` it takes.
     pub fn encode(&self, out: &mut [u8; Self::MAX_LEN]) -> usize {
         out[0] = u8::from(self.fin) << 7 | self.opcode as u8;
-        let mask_bit = u8::from(self.masking_key.is_some()) << 7;
+        let mask_bit = if self.masking_key.is_some() { 0x80 } else { 0 };
         let mut len = match self.payload_len {
             short @ 0..=125 => {
                 out[1] = mask_bit | short as u8;
                 2
             }
             medium @ 126..=0xffff => {
-                out[1] = mask_bit | 126;
+                out[1] = mask_bit | LEN_16;
                 out[2..4].copy_from_slice(&(medium as u16).to_be_bytes());
                 4
             }
             long => {
-                out[1] = mask_bit | 127;
+                out[1] = mask_bit | LEN_64;
                 out[2..10].copy_from_slice(&long.to_be_bytes());
                 10
             }
@@ -222,8 +228,8 @@ impl FrameHeader {
     /// least that header and were written by [`FrameHeader::encode`].
     pub(crate) fn encoded_frame_len(bytes: &[u8]) -> usize {
         let (payload, len) = match bytes[1] & 0x7f {
-            126 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
-            127 => {
+            LEN_16 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+            LEN_64 => {
                 let mut long = [0; 8];
                 long.copy_from_slice(&bytes[2..10]);
                 (u64::from_be_bytes(long) as usize, 10)

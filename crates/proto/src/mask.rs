@@ -34,7 +34,7 @@ mod tests {
         let key = [0x12, 0x34, 0x56, 0x78];
         for len in [0, 1, 3, 4, 63, 64, 65, 127, 128, 200] {
             for offset in 0..9_u64 {
-                let plain: Vec<u8> = (0..len).map(|i| (i * 7 % 256) as u8).collect();
+                let plain: Vec<u8> = (0..len).map(|i: u32| (i * 7 % 256) as u8).collect();
                 let mut masked = plain.clone();
                 apply_mask(&mut masked, key, offset);
                 for (i, (&masked, &plain)) in masked.iter().zip(&plain).enumerate() {

@@ -177,7 +177,10 @@ impl Assembler {
             self.begin_frame(&piece, limits)?;
         }
         match self.unfinished.as_deref_mut() {
-            None => whole(piece).map(Some),
+            None => {
+                let Piece { header, data, .. } = piece;
+                whole(header.opcode, data).map(Some)
+            }
             Some(unfinished) => {
                 unfinished.append(&piece, limits, &mut self.share)?;
                 if !(piece.last && piece.header.fin) {
@@ -261,12 +264,12 @@ impl Assembler {
 }
 
 /// A message that is a single piece.
-fn whole(piece: Piece<'_>) -> Result<Assembled<'_>, ProtocolError> {
-    if piece.header.opcode == Opcode::Text {
-        let text = validate(piece.data).map_err(invalid)?;
+fn whole(opcode: Opcode, data: &mut [u8]) -> Result<Assembled<'_>, ProtocolError> {
+    if opcode == Opcode::Text {
+        let text = validate(data).map_err(invalid)?;
         Ok(Assembled::Text(Text::Borrowed(text)))
     } else {
-        Ok(Assembled::Binary(Data::Borrowed(piece.data)))
+        Ok(Assembled::Binary(Data::Borrowed(data)))
     }
 }
 

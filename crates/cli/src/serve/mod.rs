@@ -88,7 +88,9 @@ fn server() -> Server {
         .route("/chat", chat)
         .route(demo::HELLO, Route::new(demo::hello).drive(Drive::Task));
     for (path, asset) in page::ASSETS {
-        server = server.page(path, move |request| page::serve(request, asset));
+        server = server.page(path, move |request| {
+            std::future::ready(page::serve(&request, asset))
+        });
     }
     server
 }

@@ -34,7 +34,7 @@ pub(super) const ASSETS: [(&str, Asset); 1] =
     [("/", asset!("index.html", "text/html; charset=utf-8"))];
 
 /// Answers a request for a file.
-pub(super) async fn serve(request: Request<RequestBody>, asset: Asset) -> Response<Body> {
+pub(super) fn serve(request: &Request<RequestBody>, asset: Asset) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = Response::new(Body::from("expected the method GET or HEAD\n"));
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

@@ -83,5 +83,9 @@ impl Drop for Entry {
 fn close(shared: &Shared) {
     let role = longwire_proto::Role::Server;
     let reason = "the server is shutting down";
-    shared.close(CloseFrame::new(role, CloseCode::GOING_AWAY, reason).ok());
+    shared.close(
+        CloseFrame::new(role, CloseCode::GOING_AWAY, reason)
+            .ok()
+            .as_ref(),
+    );
 }

@@ -56,7 +56,7 @@ impl Sender {
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<String>) -> Result<()> {
         let shared = &self.handle.shared;
         let role = shared.connection(|connection| connection.role());
-        shared.close(Some(CloseFrame::new(role, code.into(), reason)?));
+        shared.close(Some(&CloseFrame::new(role, code.into(), reason)?));
         Ok(())
     }
 

@@ -186,7 +186,7 @@ impl Socket {
         reason: impl Into<String>,
     ) -> Result<Closed> {
         let frame = CloseFrame::new(self.role(), code.into(), reason)?;
-        self.shared().close(Some(frame));
+        self.shared().close(Some(&frame));
         self.ended = true;
         Ok(std::future::poll_fn(|cx| self.shared().poll_closed(cx, true)).await)
     }
@@ -312,13 +312,13 @@ fn poll_event(
     if *ended {
         return Poll::Ready(None);
     }
-    shared.poll_event(cx).map(|event| match event {
-        Some(event) => Some(Ok(event)),
-        None => {
-            *ended = true;
-            let closed = shared.connection(|connection| connection.closed().cloned())?;
-            (!closed.clean).then(|| Err(Error::closed(closed)))
+    shared.poll_event(cx).map(|event| {
+        if let Some(event) = event {
+            return Some(Ok(event));
         }
+        *ended = true;
+        let closed = shared.connection(|connection| connection.closed().cloned())?;
+        (!closed.clean).then(|| Err(Error::closed(closed)))
     })
 }
 
@@ -340,7 +340,7 @@ fn poll_message(
 fn poll_close(shared: &Shared, cx: &mut Context<'_>, discard: bool) -> Poll<Result<()>> {
     if shared.connection(|connection| connection.is_open()) {
         let role = shared.connection(|connection| connection.role());
-        shared.close(CloseFrame::new(role, CloseCode::NORMAL, "").ok());
+        shared.close(CloseFrame::new(role, CloseCode::NORMAL, "").ok().as_ref());
     }
     shared.poll_closed(cx, discard).map(|closed| {
         if closed.clean {

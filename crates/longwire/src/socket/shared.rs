@@ -179,7 +179,7 @@ impl Shared {
     }
 
     /// Starts the closing handshake and writes what can be written now.
-    pub(crate) fn close(&self, frame: Option<CloseFrame>) {
+    pub(crate) fn close(&self, frame: Option<&CloseFrame>) {
         self.with(|driver, cx| {
             driver.connection.close(frame, now());
             let _ = driver.poll_transmit(cx);
@@ -226,7 +226,7 @@ impl Shared {
     /// it, and drives it there.
     pub(crate) async fn finish(&self, code: CloseCode) -> Closed {
         let role = self.connection(|connection| connection.role());
-        self.close(CloseFrame::new(role, code, "").ok());
+        self.close(CloseFrame::new(role, code, "").ok().as_ref());
         std::future::poll_fn(|cx| {
             self.wait_as_keeper(cx);
             self.poll_closed(cx, true)

@@ -91,9 +91,9 @@ impl Connection {
 
     /// Starts the closing handshake (section 7.1.2), behind all that waits to
     /// be sent. Does nothing where the connection is closing already.
-    pub fn close(&mut self, frame: Option<CloseFrame>, now: Instant) {
+    pub fn close(&mut self, frame: Option<&CloseFrame>, now: Instant) {
         if self.is_open() {
-            self.start_closing(frame.as_ref(), ClosedBy::Local, now);
+            self.start_closing(frame, ClosedBy::Local, now);
         }
     }
 

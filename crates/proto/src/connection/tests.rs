@@ -137,7 +137,7 @@ fn the_example_frames_of_the_rfc_are_written() {
     assert_eq!(transmit(&mut server, now), b"\x89\x05\x48\x65\x6c\x6c\x6f");
     server.send_binary(&[7; 256]).unwrap();
     assert_eq!(transmit(&mut server, now)[..4], *b"\x82\x7e\x01\x00");
-    server.send_binary(&[7; 65536]).unwrap();
+    server.send_binary(&vec![7; 65536]).unwrap();
     let long = transmit(&mut server, now);
     assert_eq!(long[..10], *b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00");
 
@@ -323,8 +323,18 @@ fn a_client_waits_a_bounded_time_for_the_server_to_drop_the_transport() {
 fn simultaneous_closes_end_cleanly_on_both_sides() {
     let (mut client, now) = client();
     let (mut server, _) = server();
-    client.close(CloseFrame::new(Role::Client, 4000.into(), "c").ok(), now);
-    server.close(CloseFrame::new(Role::Server, 4001.into(), "s").ok(), now);
+    client.close(
+        CloseFrame::new(Role::Client, 4000.into(), "c")
+            .ok()
+            .as_ref(),
+        now,
+    );
+    server.close(
+        CloseFrame::new(Role::Server, 4001.into(), "s")
+            .ok()
+            .as_ref(),
+        now,
+    );
     let from_client = transmit(&mut client, now);
     let from_server = transmit(&mut server, now);
     assert_eq!(receive(&mut client, &from_server, now), ["closing 4001 s"]);
@@ -438,9 +448,11 @@ fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
 
 #[test]
 fn each_limit_ends_in_its_code_and_is_named() {
-    let mut small = Limits::default();
-    small.message_size = 10;
-    small.fragments = 3;
+    let small = Limits {
+        message_size: 10,
+        fragments: 3,
+        ..Limits::default()
+    };
     let first = |payload: &[u8]| frame_to(Role::Server, 0x02, payload);
     let next = |payload: &[u8]| frame_to(Role::Server, 0x00, payload);
     let cases = [
@@ -493,9 +505,10 @@ fn nothing_is_reserved_for_what_a_header_announces() {
 
 #[test]
 fn output_above_the_high_water_mark_is_refused_and_nothing_is_lost() {
-    let mut limits = Limits::default();
-    limits.output_high_water = 100;
-    let mut server = server_with(limits);
+    let mut server = server_with(Limits {
+        output_high_water: 100,
+        ..Limits::default()
+    });
     let now = Instant::now();
     server.send_binary(&[1; 200]).unwrap();
     assert!(server.is_output_full());

@@ -85,12 +85,11 @@ fn parameter(text: &str) -> Result<(ExtensionParam, &str), HeaderError> {
         return Ok((ExtensionParam { name, value: None }, rest));
     };
     let after = trim(after);
-    let (value, rest) = match after.strip_prefix('"') {
-        Some(quoted) => quoted_token(quoted, after)?,
-        None => {
-            let (value, rest) = token(after, "a parameter's value")?;
-            (value.to_owned(), rest)
-        }
+    let (value, rest) = if let Some(quoted) = after.strip_prefix('"') {
+        quoted_token(quoted, after)?
+    } else {
+        let (value, rest) = token(after, "a parameter's value")?;
+        (value.to_owned(), rest)
     };
     let value = Some(value);
     Ok((ExtensionParam { name, value }, rest))
