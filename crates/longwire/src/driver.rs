@@ -10,6 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use bytestring::ByteString;
 use longwire_proto::{Connection, Data, Event as ProtoEvent, Input, Text, TransportState};
+use tokio::task::coop;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::message::{Event, Message};
@@ -71,12 +72,18 @@ impl Driver {
 
     /// The next event; `None` once the connection is closed and the transport
     /// dropped.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(event) = self.inbox.pop_front() {
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: Wanted,
+    ) -> Poll<Option<Event>> {
+        while let Some(event) = self.inbox.pop_front() {
             self.inbox_len -= weight(&event);
-            return Poll::Ready(Some(event));
+            if wanted.includes(&event) {
+                return Poll::Ready(Some(event));
+            }
         }
-        self.poll_input(cx)
+        self.poll_input(cx, wanted)
     }
 
     /// Whether the inbox has room again, having been full before an event was
@@ -94,7 +101,7 @@ impl Driver {
                 let _ = self.poll_transmit(cx);
                 return Poll::Pending;
             }
-            match self.poll_input(cx) {
+            match self.poll_input(cx, Wanted::All) {
                 Poll::Ready(Some(event)) if !self.discard => {
                     self.inbox_len += weight(&event);
                     self.inbox.push_back(event);
@@ -188,34 +195,35 @@ impl Driver {
         }
     }
 
-    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_input(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Event>> {
         loop {
-            let transmitted = self.poll_transmit(cx);
-            if let Some(event) = self.handle_unhandled(cx) {
-                return Poll::Ready(Some(event));
+            // Answers to what was read at once leave together, but not too many.
+            let gather = !self.unhandled.is_empty() && !self.connection.should_transmit();
+            let blocked = !gather && self.poll_transmit(cx).is_pending();
+            if blocked && !coop::has_budget_remaining() {
+                // The transport may take more: this task's turn is over.
+                return Poll::Pending;
             }
-            match self.connection.transport_state() {
-                TransportState::Closed => {
-                    // The end of the stream is told where there is still one.
-                    self.shut_down(cx);
-                    self.link = None;
-                    self.timer = None;
+            let mut event = self.handle_unhandled();
+            if event.is_none() {
+                if self.poll_end(cx, blocked).is_ready() {
                     return Poll::Ready(None);
                 }
-                TransportState::ShutDown if transmitted.is_ready() => self.shut_down(cx),
-                _ => {}
+                event = match self.poll_read(cx) {
+                    Poll::Ready(event) => event,
+                    Poll::Pending => match self.poll_quiet(cx, blocked) {
+                        Poll::Ready(()) => continue,
+                        Poll::Pending => return Poll::Pending,
+                    },
+                };
             }
-            match self.poll_read(cx) {
-                Poll::Ready(Some(event)) => return Poll::Ready(Some(event)),
-                Poll::Ready(None) => {}
-                // Time is asked last: a pong that has come counts.
-                Poll::Pending => match self.poll_timer(cx) {
-                    Poll::Ready(()) => continue,
-                    Poll::Pending if self.connection.buffered() > 0 && transmitted.is_ready() => {
-                        continue;
-                    }
-                    Poll::Pending => return Poll::Pending,
-                },
+            match event {
+                Some(event) if wanted.includes(&event) => {
+                    // The program may take its time: no answer waits for it.
+                    let _ = self.poll_transmit(cx);
+                    return Poll::Ready(Some(event));
+                }
+                _ => {}
             }
             // A peer that sends without end must not stop the clock of a
             // connection that is closing.
@@ -223,6 +231,36 @@ impl Driver {
                 let _ = self.poll_timer(cx);
             }
         }
+    }
+
+    /// Does with the transport what the connection asks for. Ready once it is
+    /// dropped.
+    fn poll_end(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
+        match self.connection.transport_state() {
+            TransportState::Closed => {
+                // The end of the stream is told where there is still one.
+                self.shut_down(cx);
+                self.link = None;
+                self.timer = None;
+                return Poll::Ready(());
+            }
+            TransportState::ShutDown if !blocked => self.shut_down(cx),
+            _ => {}
+        }
+        Poll::Pending
+    }
+
+    /// Nothing is there to read. Ready where something happened all the same.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
+        if !coop::has_budget_remaining() {
+            // There may be: this task's turn is over.
+            return Poll::Pending;
+        }
+        if self.connection.buffered() > 0 && !blocked && self.poll_transmit(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // Time is asked last: a pong that has come counts.
+        self.poll_timer(cx)
     }
 
     /// One read, and the first event in what it brought.
@@ -235,7 +273,7 @@ impl Driver {
             }
             Poll::Ready(Ok(count)) => {
                 let mut input = Input::new(&mut scratch[..count]);
-                let event = self.handle_input(&mut input, cx);
+                let event = self.handle_input(&mut input);
                 self.unhandled.extend_from_slice(input.as_slice());
                 Poll::Ready(event)
             }
@@ -258,13 +296,13 @@ impl Driver {
         }
     }
 
-    fn handle_unhandled(&mut self, cx: &mut Context<'_>) -> Option<Event> {
+    fn handle_unhandled(&mut self) -> Option<Event> {
         if self.unhandled.is_empty() {
             return None;
         }
         let mut unhandled = std::mem::take(&mut self.unhandled);
         let mut input = Input::new(&mut unhandled[self.handled..]);
-        let event = self.handle_input(&mut input, cx);
+        let event = self.handle_input(&mut input);
         let left = input.len();
         if left > 0 {
             self.handled = unhandled.len() - left;
@@ -275,15 +313,8 @@ impl Driver {
         event
     }
 
-    fn handle_input(&mut self, input: &mut Input<'_>, cx: &mut Context<'_>) -> Option<Event> {
-        let event = self.connection.handle_input(input, now()).map(owned);
-        // Answers to pings do not wait for the program. Those to a batch that
-        // was read at once leave together.
-        let answer = input.is_empty() && self.connection.buffered() > 0;
-        if answer || self.connection.should_transmit() {
-            let _ = self.poll_transmit(cx);
-        }
-        event
+    fn handle_input(&mut self, input: &mut Input<'_>) -> Option<Event> {
+        self.connection.handle_input(input, now()).map(owned)
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) {
@@ -328,6 +359,19 @@ impl Driver {
             timer.as_mut().reset(at);
         }
         timer.as_mut()
+    }
+}
+
+/// What a program waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Messages,
+    All,
+}
+
+impl Wanted {
+    fn includes(self, event: &Event) -> bool {
+        self == Self::All || matches!(event, Event::Message(_))
     }
 }
 

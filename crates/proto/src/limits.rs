@@ -54,6 +54,32 @@ impl Default for Limits {
     }
 }
 
+macro_rules! setters {
+    ($($name:ident),*) => {
+        impl Limits {
+            $(
+                #[doc = concat!("These limits with another [`", stringify!($name), "`](Self#structfield.", stringify!($name), ").")]
+                #[must_use]
+                pub fn $name(mut self, value: usize) -> Self {
+                    self.$name = value;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters!(
+    message_size,
+    frame_size,
+    fragments,
+    header_bytes,
+    header_fields,
+    queued_control_frames,
+    output_high_water,
+    refusal_body
+);
+
 /// The name of a limit, as errors tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

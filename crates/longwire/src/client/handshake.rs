@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
@@ -88,13 +88,15 @@ async fn judge(
 }
 
 async fn refusal(response: Response<Incoming>, limits: &Limits) -> Error {
-    let (parts, body) = response.into_parts();
-    let mut body = Limited::new(body, limits.refusal_body);
+    let (parts, mut body) = response.into_parts();
     let mut kept = Vec::new();
     // A body that breaks off is kept as far as it came.
-    while let Some(Ok(frame)) = body.frame().await {
+    while kept.len() < limits.refusal_body
+        && let Some(Ok(frame)) = body.frame().await
+    {
         if let Some(data) = frame.data_ref() {
-            kept.extend_from_slice(data);
+            let room = limits.refusal_body - kept.len();
+            kept.extend_from_slice(&data[..data.len().min(room)]);
         }
     }
     Error::Refused(Box::new(Refusal {

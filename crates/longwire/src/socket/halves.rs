@@ -12,6 +12,7 @@ use futures_sink::Sink;
 use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage};
 
 use super::{Handle, Outgoing, Socket, poll_close, poll_event, poll_message, send};
+use crate::driver::Wanted;
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
 
@@ -72,8 +73,8 @@ impl Sender {
             .connection(|connection| connection.closed().cloned())
     }
 
-    /// As [`Socket::buffered`].
-    pub fn buffered(&self) -> usize {
+    /// As [`Socket::buffered_amount`].
+    pub fn buffered_amount(&self) -> usize {
         self.handle
             .shared
             .connection(|connection| connection.buffered())
@@ -126,7 +127,10 @@ impl Receiver {
 
     /// As [`Socket::next_event`].
     pub async fn next_event(&mut self) -> Option<Result<Event>> {
-        std::future::poll_fn(|cx| poll_event((&self.handle.shared, &mut self.ended), cx)).await
+        std::future::poll_fn(|cx| {
+            poll_event((&self.handle.shared, &mut self.ended), cx, Wanted::All)
+        })
+        .await
     }
 
     /// As [`Socket::closed`].

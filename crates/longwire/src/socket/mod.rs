@@ -24,7 +24,7 @@ use longwire_proto::{
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Wanted};
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
 use crate::options::Options;
@@ -131,7 +131,7 @@ impl Socket {
 
     /// The next message or control frame; otherwise as [`Socket::next`].
     pub async fn next_event(&mut self) -> Option<Result<Event>> {
-        std::future::poll_fn(|cx| poll_event(self.shared_and_ended(), cx)).await
+        std::future::poll_fn(|cx| poll_event(self.shared_and_ended(), cx, Wanted::All)).await
     }
 
     /// Sends a message. Done when its bytes are handed to the kernel, or wait
@@ -203,7 +203,7 @@ impl Socket {
     }
 
     /// Bytes of output that the kernel has not taken yet.
-    pub fn buffered(&self) -> usize {
+    pub fn buffered_amount(&self) -> usize {
         self.shared().connection(|connection| connection.buffered())
     }
 
@@ -308,11 +308,12 @@ async fn send(shared: &Shared, outgoing: Outgoing) -> Result<()> {
 fn poll_event(
     (shared, ended): (&Shared, &mut bool),
     cx: &mut Context<'_>,
+    wanted: Wanted,
 ) -> Poll<Option<Result<Event>>> {
     if *ended {
         return Poll::Ready(None);
     }
-    shared.poll_event(cx).map(|event| {
+    shared.poll_event(cx, wanted).map(|event| {
         if let Some(event) = event {
             return Some(Ok(event));
         }
@@ -327,12 +328,13 @@ fn poll_message(
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message>>> {
     loop {
-        match std::task::ready!(poll_event((shared, ended), cx)) {
-            Some(Ok(Event::Message(message))) => return Poll::Ready(Some(Ok(message))),
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            None => return Poll::Ready(None),
-        }
+        let event = std::task::ready!(poll_event((shared, ended), cx, Wanted::Messages));
+        return Poll::Ready(match event {
+            Some(Ok(Event::Message(message))) => Some(Ok(message)),
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        });
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use longwire_proto::{CloseCode, CloseFrame, Closed, Connection};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Wanted};
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
 use crate::options::Drive;
@@ -115,12 +115,12 @@ impl Shared {
     }
 
     /// The next event; `None` at the end of the connection.
-    pub(crate) fn poll_event(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
+    pub(crate) fn poll_event(&self, cx: &Context<'_>, wanted: Wanted) -> Poll<Option<Event>> {
         // Registered before looking, so that no event falls in between.
         self.wait_as_receiver(cx);
         let (event, made_room) = self.with(|driver, cx| {
             let had_room = driver.has_room();
-            let event = driver.poll_event(cx);
+            let event = driver.poll_event(cx, wanted);
             (event, !had_room && driver.has_room())
         });
         if made_room {

@@ -1,1 +1,11 @@
 //! The behaviour tests of Longwire: one binary, a module for each subject.
+
+mod support;
+
+mod socket;
+
+mod client;
+
+mod server;
+
+mod crowd;

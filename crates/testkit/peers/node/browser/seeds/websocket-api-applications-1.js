@@ -1,0 +1,1 @@
+webSocket = new WebSocket(url, protocols);

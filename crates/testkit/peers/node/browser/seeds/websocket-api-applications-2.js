@@ -1,0 +1,1 @@
+exampleSocket.send("Here's some text that the server is urgently awaiting!");

@@ -1,0 +1,1 @@
+const socket = new WebSocket("ws://example.com");

@@ -1,0 +1,1 @@
+socket.send("Hello, Server!");

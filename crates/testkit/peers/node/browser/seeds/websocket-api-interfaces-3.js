@@ -1,0 +1,3 @@
+socket.onmessage = (event) => {
+  console.log("Message from server:", event.data);
+};

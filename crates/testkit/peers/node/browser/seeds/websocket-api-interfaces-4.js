@@ -1,0 +1,3 @@
+  socket.onopen = () => {
+    console.log("Connection opened.");
+  };

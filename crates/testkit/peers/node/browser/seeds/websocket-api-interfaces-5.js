@@ -1,0 +1,3 @@
+  socket.onclose = (event) => {
+    console.log("Connection closed:", event.code, event.reason);
+  };

@@ -1,0 +1,3 @@
+  socket.onerror = (event) => {
+    console.error("WebSocket error:", event);
+  };

@@ -1,0 +1,1 @@
+socket.close(1000, "Normal closure");

@@ -1,0 +1,236 @@
+//! Many clients at once, and among them some that mean no good.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use longwire::{Closed, ClosedBy, Error, Heartbeat, MemoryBudget, Server, Socket, TimeoutKind};
+use longwire_proto::Opcode;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep};
+
+use crate::support::{Raw, TestServer, soon};
+
+/// Clients that behave.
+const CROWD: usize = 1000;
+
+/// How each connection ended, by the peer's address.
+type Ends = Arc<Mutex<HashMap<SocketAddr, Closed>>>;
+
+/// Echoes, and notes how it ended.
+async fn echo_and_note(mut socket: Socket, ends: Ends) -> longwire::Result<()> {
+    let result = loop {
+        match socket.next().await {
+            None => break Ok(()),
+            Some(Err(error)) => break Err(error),
+            Some(Ok(message)) => {
+                if let Err(error) = socket.send(message).await {
+                    break Err(error);
+                }
+            }
+        }
+    };
+    let closed = match (&result, socket.closed()) {
+        (Err(Error::Closed(closed)), _) => (**closed).clone(),
+        (_, Some(closed)) => closed,
+        // Closing, as after a heartbeat that was not answered: the end follows.
+        _ => socket.close(1000, "").await?,
+    };
+    let peer = socket.peer_addr().unwrap();
+    ends.lock().unwrap().insert(peer, closed);
+    result
+}
+
+async fn end_of(ends: &Ends, peer: SocketAddr) -> Closed {
+    soon(async {
+        loop {
+            if let Some(closed) = ends.lock().unwrap().get(&peer) {
+                return closed.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+/// One client that talks until it is told to stop.
+async fn talk(url: String, i: usize, mut stop: tokio::sync::watch::Receiver<bool>) -> usize {
+    let mut socket = longwire::connect(url).await.unwrap();
+    let mut rounds = 0;
+    while !*stop.borrow_and_update() || rounds < 3 {
+        let text = format!("client {i} round {rounds}");
+        socket.send(text.as_str()).await.unwrap();
+        let echo = soon(socket.next()).await.unwrap().unwrap();
+        assert_eq!(echo.as_text(), Some(text.as_str()));
+        rounds += 1;
+        // Leaves the machine to the others for a moment.
+        let _ = tokio::time::timeout(Duration::from_millis(200), stop.changed()).await;
+    }
+    let closed = socket.close(1000, "").await.unwrap();
+    assert!(closed.clean);
+    rounds
+}
+
+/// Floods the server and never reads, until it is cut off.
+async fn never_read(mut raw: Raw) {
+    let frame = raw.frame(true, Opcode::Binary, &[1; 60_000]);
+    while raw.stream.write_all(&frame).await.is_ok() {}
+}
+
+/// A message of 1 MiB, a byte a beat.
+async fn dawdle(mut raw: Raw) {
+    let frame = raw.frame(true, Opcode::Binary, &vec![1; 1 << 20]);
+    let mut beat = interval(Duration::from_millis(50));
+    for byte in frame {
+        beat.tick().await;
+        if raw.stream.write_all(&[byte]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_clients_are_served_while_four_misbehave_and_are_ended() {
+    let ends = Ends::default();
+    let budget = MemoryBudget::new(64 << 20);
+    let second = Duration::from_secs(1);
+    let server = {
+        let ends = ends.clone();
+        Server::new()
+            .route("/", move |socket| echo_and_note(socket, ends.clone()))
+            .memory_budget(budget.clone())
+            .heartbeat(Heartbeat {
+                interval: 2 * second,
+                timeout: 3 * second,
+            })
+    };
+    let server = TestServer::start(server).await;
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let mut crowd = JoinSet::new();
+    for i in 0..CROWD {
+        crowd.spawn(talk(server.url("/"), i, stopping.clone()));
+    }
+    soon(async {
+        while server.handle.open_sockets() < CROWD {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    // The most memory seen, by a watcher that ends with the test.
+    let (seen, mut most_seen) = mpsc::unbounded_channel();
+    let watched = budget.clone();
+    let watcher = tokio::spawn(async move {
+        loop {
+            let _ = seen.send(watched.used());
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+
+    let mut garbage = Raw::connect(server.addr, "/").await;
+    let slow = Raw::connect(server.addr, "/").await;
+    let deaf = Raw::connect(server.addr, "/").await;
+    let vanishing = Raw::connect(server.addr, "/").await;
+    let addr = |raw: &Raw| raw.stream.local_addr().unwrap();
+    let (slow_addr, deaf_addr, vanishing_addr) = (addr(&slow), addr(&deaf), addr(&vanishing));
+    let start = Instant::now();
+
+    let garbage_addr = addr(&garbage);
+    garbage.write(&[0xff; 1000]).await;
+    assert_eq!(garbage.read_close().await, 1002);
+    let slow = tokio::spawn(dawdle(slow));
+    let deaf = tokio::spawn(never_read(deaf));
+    drop(vanishing);
+
+    let closed = end_of(&ends, garbage_addr).await;
+    let ClosedBy::Failure(error) = closed.by else {
+        panic!("{closed:?}");
+    };
+    assert_eq!(error.close_code(), 1002);
+    let closed = end_of(&ends, vanishing_addr).await;
+    assert_eq!((closed.code.get(), closed.by), (1006, ClosedBy::Lost));
+    for peer in [slow_addr, deaf_addr] {
+        let closed = end_of(&ends, peer).await;
+        let by = ClosedBy::Timeout(TimeoutKind::Heartbeat);
+        assert_eq!((closed.code.get(), closed.by), (1006, by));
+    }
+    assert!(start.elapsed() > 5 * second, "they were given their time");
+    slow.await.unwrap();
+    deaf.await.unwrap();
+
+    stop.send(true).unwrap();
+    let mut rounds = 0;
+    while let Some(result) = crowd.join_next().await {
+        rounds += result.unwrap();
+    }
+    assert!(rounds >= 3 * CROWD, "{rounds} rounds");
+    watcher.abort();
+    let mut most = 0;
+    while let Ok(used) = most_seen.try_recv() {
+        most = most.max(used);
+    }
+    assert!(most > 0 && most <= 3 << 20, "{most} bytes held at most");
+    soon(async {
+        while server.handle.open_sockets() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_answered_and_holds_nothing() {
+    let server = TestServer::with(crate::support::sink).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    let ping = raw.frame(true, Opcode::Ping, b"p");
+    for _ in 0..20 {
+        raw.write(&ping.repeat(500)).await;
+        for _ in 0..500 {
+            assert_eq!(raw.read().await, Some((0x8a, b"p".to_vec())));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_whose_pongs_are_not_read_ends_in_1008() {
+    let ends = Ends::default();
+    let noted = ends.clone();
+    let server = TestServer::with(move |socket| echo_and_note(socket, noted.clone())).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    let peer = raw.stream.local_addr().unwrap();
+    let pings = raw.frame(true, Opcode::Ping, &[0; 125]).repeat(500);
+    while raw.stream.write_all(&pings).await.is_ok() {}
+    let closed = end_of(&ends, peer).await;
+    let ClosedBy::Failure(error) = closed.by else {
+        panic!("{closed:?}");
+    };
+    assert_eq!(error.close_code(), 1008);
+    assert!(
+        error.to_string().contains("queued_control_frames"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_message_of_tiny_fragments_holds_no_more_than_its_bytes() {
+    let budget = MemoryBudget::new(1 << 20);
+    let server = Server::new()
+        .route("/", crate::support::echo)
+        .memory_budget(budget.clone());
+    let server = TestServer::start(server).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    let mut fragments = raw.frame(false, Opcode::Binary, b"1");
+    for _ in 0..100_000 {
+        fragments.extend(raw.frame(false, Opcode::Continuation, b"1"));
+    }
+    raw.write(&fragments).await;
+    raw.send(Opcode::Ping, b"").await;
+    assert_eq!(raw.read().await.unwrap().0, 0x8a);
+    assert!(budget.used() <= 2 * 100_001, "{} bytes held", budget.used());
+    raw.send(Opcode::Continuation, b"").await;
+    assert_eq!(raw.read().await.unwrap().1.len(), 100_001);
+}
