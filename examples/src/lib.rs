@@ -1,0 +1,1 @@
+//! Runnable examples of Longwire, each one idea: see the files beside this folder.
