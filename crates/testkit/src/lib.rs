@@ -7,3 +7,5 @@
 pub mod spec;
 
 pub mod peers;
+
+pub use longwire_proto::handshake::accept_for_key;

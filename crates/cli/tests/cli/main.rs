@@ -1,0 +1,7 @@
+//! Tests of the `longwire` command: one binary, a module for each subject.
+
+mod program;
+
+mod connect;
+
+mod serve;

@@ -1,0 +1,85 @@
+//! The `longwire` command as a test runs it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+/// The command with these arguments.
+pub(crate) fn longwire(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longwire"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+/// Runs the command to its end with this on its stdin.
+pub(crate) fn run(arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut child = longwire(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // A command that does not read is told by its result.
+    let _ = input.write_all(stdin);
+    drop(input);
+    child.wait_with_output().unwrap()
+}
+
+/// `longwire serve` on a free port, stopped with the test.
+pub(crate) struct Serve {
+    child: Child,
+    /// The address as `127.0.0.1:PORT`.
+    pub(crate) address: String,
+    /// What it says on stdout after the first line.
+    pub(crate) stdout: BufReader<ChildStdout>,
+}
+
+impl Serve {
+    pub(crate) fn start() -> Self {
+        let mut child = longwire(&["serve", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map(|(address, _)| address.to_owned())
+            .unwrap_or_else(|| panic!("expected an address in the first line, got {line:?}"));
+        Self {
+            child,
+            address,
+            stdout,
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.address)
+    }
+
+    /// Sends the signal and gives what it said to the end.
+    pub(crate) fn stop(mut self, signal: &str) -> Output {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(killed.success());
+        let mut stderr = Vec::new();
+        let mut pipe = self.child.stderr.take().unwrap();
+        std::io::Read::read_to_end(&mut pipe, &mut stderr).unwrap();
+        Output {
+            status: self.child.wait().unwrap(),
+            stdout: Vec::new(),
+            stderr,
+        }
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
