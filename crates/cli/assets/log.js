@@ -72,6 +72,8 @@ export class EventLog {
       this.#list.firstElementChild.remove();
     }
     this.#empty.hidden = this.#list.childElementCount > 0;
+    // Rows that go and rows that come may be of one height, which no observer reports.
+    this.#follow();
   }
 
   #follow() {

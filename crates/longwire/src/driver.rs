@@ -195,6 +195,7 @@ impl Driver {
         }
     }
 
+    //= rfc6455#5.5.2-2, rfc6455#5.5.1-8
     fn poll_input(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Event>> {
         loop {
             // Answers to what was read at once leave together, but not too many.
@@ -233,6 +234,7 @@ impl Driver {
         }
     }
 
+    //= rfc6455#5.5.1-11, rfc6455#5.5.1-12, rfc6455#7.1.2-2, rfc6455#7.1.1-2
     /// Does with the transport what the connection asks for. Ready once it is
     /// dropped.
     fn poll_end(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
@@ -317,6 +319,7 @@ impl Driver {
         self.connection.handle_input(input, now()).map(owned)
     }
 
+    //= rfc6455#7.1.1-1
     fn shut_down(&mut self, cx: &mut Context<'_>) {
         if let Some(link) = &mut self.link
             && !link.write_shut

@@ -53,6 +53,8 @@ impl CloseCode {
         self.0
     }
 
+    //= rfc6455#7.4-1, rfc6455#7.4.1-1, rfc6455#7.4.1-2, rfc6455#7.4.1-3, rfc6455#7.4.2-1
+    //= rfc6455#7.4.2-2, rfc6455#7.4.2-3
     /// Whether a Close frame may carry this code on arrival: 1000 to 1003 and
     /// 1007 to 1014 as registered, 3000 to 4999 for libraries and programs.
     /// All else is reserved or undefined (RFC 6455 section 7.4.2).
@@ -60,6 +62,7 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
+    //= rfc6455#7.4.1-4
     /// Whether an endpoint in this role may send the code: what may be
     /// received, except that 1010 is the client's alone (RFC 6455 section
     /// 7.4.1).
@@ -210,6 +213,8 @@ pub enum CloseFrameError {
 mod tests {
     use super::*;
 
+    //= rfc6455#7.4.1-1, rfc6455#7.4.1-2, rfc6455#7.4.1-3, rfc6455#7.4.2-1, rfc6455#7.4.2-2 test
+    //= rfc6455#7.4.2-3, rfc6455#7.4-1 test
     #[test]
     fn only_registered_and_private_codes_may_be_received() {
         let good = [
@@ -227,6 +232,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#7.4.1-4 test
     #[test]
     fn a_server_may_receive_1010_but_not_send_it() {
         let code = CloseCode::EXTENSION_REQUIRED;

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::close::CloseCode;
 use crate::error::ProtocolError;
 
+//= rfc6455#7.1.4-1, rfc6455#7.1.5-1, rfc6455#7.1.6-1
 /// The one description of a connection's end, whatever the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,8 +1,8 @@
 //! What a peer can do wrong after the handshake, and the code that answers it.
 
 use crate::close::CloseCode;
-use crate::header::Opcode;
 use crate::limits::{BudgetExhausted, Limit};
+use crate::opcode::Opcode;
 
 /// The peer broke RFC 6455 or passed one of our limits: the connection is
 /// failed with [`ProtocolError::close_code`].
@@ -99,6 +99,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    //= rfc6455#5.1-3, rfc6455#5.1-6, rfc6455#7.1.7-3, rfc6455#10.7-3
     /// The code that the connection is failed with.
     pub fn close_code(&self) -> CloseCode {
         match self {

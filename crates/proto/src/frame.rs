@@ -100,6 +100,7 @@ impl FrameDecoder {
         matches!(self.position, Position::Header { kept: 0 })
     }
 
+    //= rfc6455#6.2-1, rfc6455#6.2-4
     /// The next piece, or `None` where more input is needed: all of it has
     /// been consumed then.
     pub(crate) fn next<'a>(

@@ -1,60 +1,9 @@
 //! The header of a frame (RFC 6455 section 5.2).
 
-use std::fmt;
-
 use crate::Role;
 use crate::error::ProtocolError;
 use crate::limits::Limit;
-
-/// What a frame is (RFC 6455 section 11.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Opcode {
-    /// A further fragment of a message.
-    Continuation = 0x0,
-    /// A text message or its first fragment.
-    Text = 0x1,
-    /// A binary message or its first fragment.
-    Binary = 0x2,
-    /// The end of what this endpoint sends.
-    Close = 0x8,
-    /// A question that is answered by a Pong.
-    Ping = 0x9,
-    /// The answer to a Ping, or a sign of life.
-    Pong = 0xa,
-}
-
-impl Opcode {
-    fn from_bits(bits: u8) -> Option<Self> {
-        Some(match bits {
-            0x0 => Self::Continuation,
-            0x1 => Self::Text,
-            0x2 => Self::Binary,
-            0x8 => Self::Close,
-            0x9 => Self::Ping,
-            0xa => Self::Pong,
-            _ => return None,
-        })
-    }
-
-    /// Whether this is a control frame (section 5.5).
-    pub fn is_control(self) -> bool {
-        self as u8 & 0x8 != 0
-    }
-}
-
-impl fmt::Display for Opcode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Continuation => "continuation",
-            Self::Text => "text",
-            Self::Binary => "binary",
-            Self::Close => "Close",
-            Self::Ping => "Ping",
-            Self::Pong => "Pong",
-        })
-    }
-}
+use crate::opcode::Opcode;
 
 /// A frame's header, without its reserved bits: no extension gives them a
 /// meaning yet, so they are always 0.
@@ -109,6 +58,7 @@ impl FrameHeader {
         let Some(&second) = bytes.get(1) else {
             return Ok(None);
         };
+        //= rfc6455#5.1-2, rfc6455#5.1-5, rfc6455#5.2-3
         let masked = second & 0x80 != 0;
         match (rules.role, masked) {
             (Role::Server, false) => return Err(ProtocolError::Unmasked),
@@ -116,6 +66,7 @@ impl FrameHeader {
             _ => {}
         }
         let short = second & 0x7f;
+        //= rfc6455#5.5-1
         if opcode.is_control() && usize::from(short) > MAX_CONTROL_PAYLOAD {
             return Err(ProtocolError::ControlTooLong { opcode });
         }
@@ -146,6 +97,7 @@ impl FrameHeader {
         Ok(Some((header, len)))
     }
 
+    //= rfc6455#5.2-1, rfc6455#5.2-2, rfc6455#5.4-4, rfc6455#5.4-6, rfc6455#5.5-2
     fn parse_first(first: u8, in_message: bool) -> Result<(bool, Opcode), ProtocolError> {
         let bits = first >> 4 & 0x7;
         if bits != 0 {
@@ -165,6 +117,7 @@ impl FrameHeader {
         }
     }
 
+    //= rfc6455#5.2-4, rfc6455#5.2-5, rfc6455#5.2-6, rfc6455#5.2-7
     /// The payload length and the offset of what follows it.
     fn parse_length(bytes: &[u8], short: u8) -> Result<Option<(u64, usize)>, ProtocolError> {
         let rest = &bytes[2..];
@@ -196,6 +149,7 @@ impl FrameHeader {
         }
     }
 
+    //= rfc6455#5.2-4, rfc6455#5.2-5, rfc6455#5.3-1
     /// Writes the header with the shortest form of its length; returns how
     /// many bytes of `out` it takes.
     pub fn encode(&self, out: &mut [u8; Self::MAX_LEN]) -> usize {
@@ -255,6 +209,7 @@ mod tests {
         FrameHeader::parse(bytes, RULES)
     }
 
+    //= rfc6455#5.2-3, rfc6455#5.2-4, rfc6455#5.2-5, rfc6455#5.2-7, rfc6455#5.3-1 test
     #[test]
     fn a_header_round_trips_at_each_border_of_the_length_forms() {
         let lengths = [
@@ -294,6 +249,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#5.2-5 test
     #[test]
     fn a_length_not_in_its_shortest_form_is_refused() {
         for length in [0_u16, 1, 125] {
@@ -313,6 +269,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#5.2-6 test
     #[test]
     fn a_length_of_64_bits_is_refused_and_overflows_nothing() {
         for length in [1 << 63, u64::MAX] {
@@ -322,6 +279,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#5.2-1, rfc6455#5.2-2 test
     #[test]
     fn each_reserved_bit_and_each_reserved_opcode_is_refused_on_the_first_byte() {
         for bits in 1..8 {
@@ -338,6 +296,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#5.4-4, rfc6455#5.5-1, rfc6455#5.5-2 test
     #[test]
     fn a_control_frame_is_never_fragmented_and_never_above_125_bytes() {
         for opcode in [Opcode::Close, Opcode::Ping, Opcode::Pong] {

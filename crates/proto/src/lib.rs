@@ -29,6 +29,8 @@ pub mod limits;
 
 pub mod close;
 
+pub mod opcode;
+
 mod error;
 
 mod closed;
@@ -58,9 +60,10 @@ pub use connection::{
 
 pub use error::ProtocolError;
 pub use frame::Input;
-pub use header::{FrameHeader, Opcode};
+pub use header::FrameHeader;
 pub use limits::{Limit, Limits, MemoryBudget};
 pub use message::{Data, Text};
+pub use opcode::Opcode;
 
 /// Which end of the connection this is (RFC 6455 section 1.3): a client
 /// masks what it sends, a server does not.

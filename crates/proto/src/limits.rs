@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+//= rfc6455#10.4-1
 /// The limits of one connection, sizes in bytes.
 ///
 /// The defaults carry any message that people exchange in practice and keep

@@ -1,5 +1,6 @@
 //! Masking (RFC 6455 section 5.3).
 
+//= rfc6455#5.3-5
 /// XORs `data` with the masking key, in place. `offset` is the position of
 /// `data` in the frame's payload: byte *i* of the payload meets byte *i* mod 4
 /// of the key. Applying it twice restores the data.
@@ -29,6 +30,7 @@ pub fn apply_mask(data: &mut [u8], key: [u8; 4], offset: u64) {
 mod tests {
     use super::*;
 
+    //= rfc6455#5.3-5 test
     #[test]
     fn each_byte_meets_the_byte_of_the_key_at_its_position_modulo_four() {
         let key = [0x12, 0x34, 0x56, 0x78];

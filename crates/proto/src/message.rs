@@ -9,8 +9,9 @@ use std::ops::Deref;
 
 use crate::error::ProtocolError;
 use crate::frame::Piece;
-use crate::header::{MAX_CONTROL_PAYLOAD, Opcode};
+use crate::header::MAX_CONTROL_PAYLOAD;
 use crate::limits::{Limit, Limits, Share};
+use crate::opcode::Opcode;
 use crate::utf8::{Utf8Error, Utf8Validator, validate};
 
 /// The text of a message: borrowed where it lay whole in the input.
@@ -164,6 +165,7 @@ impl Assembler {
         self.unfinished.is_some()
     }
 
+    //= rfc6455#5.4-7, rfc6455#5.4-9, rfc6455#5.4-12, rfc6455#6.2-3
     /// Takes the next piece; gives what it completes.
     pub(crate) fn push<'a>(
         &mut self,
@@ -224,6 +226,7 @@ impl Assembler {
         Some(Assembled::Control(opcode, *payload))
     }
 
+    //= rfc6455#10.4-1
     /// Judges a data frame by its header, and opens a message unless the piece
     /// is one.
     fn begin_frame(&mut self, piece: &Piece<'_>, limits: &Limits) -> Result<(), ProtocolError> {
@@ -263,6 +266,7 @@ impl Assembler {
     }
 }
 
+//= rfc6455#5.6-1, rfc6455#5.6-2
 /// A message that is a single piece.
 fn whole(opcode: Opcode, data: &mut [u8]) -> Result<Assembled<'_>, ProtocolError> {
     if opcode == Opcode::Text {
@@ -274,6 +278,7 @@ fn whole(opcode: Opcode, data: &mut [u8]) -> Result<Assembled<'_>, ProtocolError
 }
 
 impl Unfinished {
+    //= rfc6455#5.4-5
     fn append(
         &mut self,
         piece: &Piece<'_>,

@@ -30,6 +30,7 @@ impl Utf8Validator {
         Self::default()
     }
 
+    //= rfc6455#8.1-1, rfc6455#5.6-1
     /// Checks the next piece of the text.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Utf8Error> {
         while self.carried > 0 {
@@ -119,6 +120,7 @@ mod tests {
         validator.finish()
     }
 
+    //= rfc6455#5.6-1 test
     #[test]
     fn a_valid_text_passes_however_it_is_cut() {
         let text = "κόσμε 𝄞 \u{10FFFF}\u{0}é日本語".repeat(9);
@@ -127,6 +129,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#8.1-1, rfc6455#5.6-1 test
     #[test]
     fn every_invalid_class_fails_at_its_first_byte_however_it_is_cut() {
         let bad: [&[u8]; 14] = [

@@ -1,10 +1,13 @@
 //! What the tests of Longwire are made of.
 //!
 //! Bottom-up: [`spec`] reads the requirement lists under `spec/` and the
-//! markers in the code; [`peers`] starts WebSocket programs that we did not
+//! markers in the code; [`layers`] finds modules that use one above them;
+//! [`peers`] starts WebSocket programs that we did not
 //! write.
 
 pub mod spec;
+
+pub mod layers;
 
 pub mod peers;
 

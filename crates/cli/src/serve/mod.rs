@@ -82,9 +82,9 @@ fn server() -> Server {
     let room = chat::Room::default();
     let chat = move |socket| room.clone().join(socket);
     let mut server = Server::new()
-        .route("/", demo::echo)
-        .route("/socket", demo::echo)
-        .route("/echo", demo::echo)
+        .route("/", demo::echo_route())
+        .route("/socket", demo::echo_route())
+        .route("/echo", demo::echo_route())
         .route("/chat", chat)
         .route(demo::HELLO, Route::new(demo::hello).drive(Drive::Task));
     for (path, asset) in page::ASSETS {

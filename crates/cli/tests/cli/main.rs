@@ -2,6 +2,8 @@
 
 mod program;
 
+mod browser;
+
 mod connect;
 
 mod serve;

@@ -48,8 +48,10 @@ impl Serve {
         let address = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once('/'))
-            .map(|(address, _)| address.to_owned())
-            .unwrap_or_else(|| panic!("expected an address in the first line, got {line:?}"));
+            .map_or_else(
+                || panic!("expected an address in the first line, got {line:?}"),
+                |(address, _)| address.to_owned(),
+            );
         Self {
             child,
             address,

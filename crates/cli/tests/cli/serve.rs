@@ -138,3 +138,27 @@ fn help_says_what_each_command_does() {
         assert!(help.contains(option), "{option} in {help}");
     }
 }
+
+//= rfc6455#7.1.7-2 test
+#[test]
+fn a_failed_connection_is_logged_with_what_was_wrong() {
+    let serve = Serve::start();
+    let mut stream = TcpStream::connect(&serve.address).unwrap();
+    let request = format!(
+        "GET /echo HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        serve.address
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(&[0xff]).unwrap();
+    // The server is done with it once the stream ends.
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    drop(stream);
+    let output = serve.stop("-INT");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains("failed by this end: expected RSV1 to RSV3"),
+        "{log}"
+    );
+}

@@ -26,6 +26,7 @@ pub(super) struct Agreed {
     pub(super) headers: HeaderMap,
 }
 
+//= rfc6455#4.1-9, rfc6455#4.1-24
 /// Sends the request and judges the response. `into_io` gives back the
 /// transport as it is best used without HTTP.
 pub(super) async fn shake_hands<T: Transport>(
@@ -87,6 +88,7 @@ async fn judge(
     }
 }
 
+//= rfc6455#4.1-25, rfc6455#4.1-26
 async fn refusal(response: Response<Incoming>, limits: &Limits) -> Error {
     let (parts, mut body) = response.into_parts();
     let mut kept = Vec::new();

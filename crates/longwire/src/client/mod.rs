@@ -170,6 +170,7 @@ impl ClientBuilder {
     pub async fn connect(&self, url: impl AsRef<str>) -> Result<Socket> {
         let target = Target::parse(url.as_ref())?;
         let address = (target.host.as_str(), target.port);
+        //= rfc6455#4.1-5, rfc6455#4.1-6
         let connecting = timeout(self.connect_timeout, TcpStream::connect(address));
         let host = || format!("{}:{}", target.host, target.port);
         let stream = connecting
@@ -220,6 +221,7 @@ impl ClientBuilder {
         if let Some((name, value)) = self.bad_header.clone() {
             return Err(UsageError::Header { name, value }.into());
         }
+        //= rfc6455#4.1-16
         let handshake = Handshake::new(rand::rng().random(), self.subprotocols.clone())?;
         let request = handshake.request(target.resource, target.authority, &self.headers)?;
         let limits = &self.options.config.limits;

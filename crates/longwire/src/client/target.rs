@@ -20,6 +20,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    //= rfc6455#4.1-1
     pub(crate) fn parse(text: &str) -> Result<Self, UsageError> {
         let bad = |source| UsageError::Url {
             url: text.to_owned(),
@@ -66,6 +67,7 @@ impl Target {
 mod tests {
     use super::*;
 
+    //= rfc6455#4.1-11, rfc6455#4.1-12 test
     #[test]
     fn host_port_and_resource_come_from_the_url() {
         let cases = [
@@ -96,6 +98,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#4.1-1 test
     #[test]
     fn a_url_that_is_none_of_a_websocket_is_refused_with_its_reason() {
         let refused = |url: &str| Target::parse(url).unwrap_err().to_string();

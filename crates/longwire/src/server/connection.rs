@@ -110,12 +110,14 @@ async fn serve_socket<T: Transport>(
     };
     let connection = Connection::server(site.config.clone(), now());
     let io = into_io(parts.io.into_inner());
+    //= rfc6455#4.2.2-14
     let driver = Driver::new(io, connection, parts.read_buf.into());
     let shared = Shared::new(driver, drive);
     let _entry = registry.enter(shared.clone(), peer);
     tracing::info!(?peer, path, "socket opened");
     let socket = Socket::new(shared.clone(), info);
     let closed = run(socket, &shared, &handler).await;
+    //= rfc6455#7.1.7-2
     tracing::info!(?peer, path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
 }
 

@@ -58,6 +58,7 @@ impl OriginCheck {
         })
     }
 
+    //= rfc6455#4.2.1-9, rfc6455#10.2-1
     pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), OriginError> {
         let mut origins = headers.get_all(ORIGIN).iter();
         let first = origins.next();

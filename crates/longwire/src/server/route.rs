@@ -240,6 +240,7 @@ impl Accept {
 pub struct Refuse(pub(super) Response<Body>);
 
 impl Refuse {
+    //= rfc6455#4.2.2-2, rfc6455#10.5-1
     /// Answers with this status, and its name as the body. What is no status
     /// becomes 500.
     pub fn status(status: u16) -> Self {
@@ -250,6 +251,7 @@ impl Refuse {
         Self(plain(status, format!("{status}\n")))
     }
 
+    //= rfc6455#4.2.2-3
     /// Sends the client elsewhere, with 307.
     pub fn redirect(location: &str) -> Self {
         let Ok(location) = HeaderValue::from_str(location) else {

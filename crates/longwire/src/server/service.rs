@@ -66,6 +66,7 @@ impl Requests {
         Ok(response)
     }
 
+    //= rfc6455#4.2.2-6
     async fn dispatch(&self, request: Request<Incoming>) -> Response<Body> {
         if let Err(error) = check_head(&request, &self.site.options.config.limits) {
             return error.response().map(Into::into);
@@ -82,6 +83,7 @@ impl Requests {
         }
     }
 
+    //= rfc6455#4.2.2-4, rfc6455#7.2.2-1, rfc6455#10.2-2, rfc6455#10.1-1
     async fn upgrade(
         &self,
         mut request: Request<Incoming>,

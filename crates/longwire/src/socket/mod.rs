@@ -293,6 +293,7 @@ impl<M: Into<Message>> Sink<M> for Socket {
     }
 }
 
+//= rfc6455#5.3-3, rfc6455#5.3-4, rfc6455#10.3-2
 /// Keys from a cryptographically secure generator of the socket's own, seeded
 /// by the system (RFC 6455 section 10.3).
 fn masking_keys() -> MaskingKeys {

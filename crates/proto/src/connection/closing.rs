@@ -9,8 +9,9 @@ use crate::Role;
 use crate::close::{CloseCode, CloseFrame};
 use crate::closed::{Closed, ClosedBy, TimeoutKind};
 use crate::error::ProtocolError;
-use crate::header::{FrameHeader, Opcode};
+use crate::header::FrameHeader;
 use crate::message::ControlPayload;
+use crate::opcode::Opcode;
 
 /// Where in its life a connection is.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub(super) enum End {
 }
 
 impl State {
+    //= rfc6455#7.1.7-4
     /// Whether frames that arrive still mean something.
     pub(super) fn reads_frames(&self) -> bool {
         matches!(
@@ -89,6 +91,7 @@ impl Connection {
         }
     }
 
+    //= rfc6455#7.1.2-1, rfc6455#7.2.1-2, rfc6455#7.3-1, rfc6455#7.3-2
     /// Starts the closing handshake (section 7.1.2), behind all that waits to
     /// be sent. Does nothing where the connection is closing already.
     pub fn close(&mut self, frame: Option<&CloseFrame>, now: Instant) {
@@ -97,12 +100,15 @@ impl Connection {
         }
     }
 
+    //= rfc6455#7.1.3-1
     fn start_closing(&mut self, frame: Option<&CloseFrame>, by: ClosedBy, now: Instant) {
         self.push_close(frame);
         let deadline = Deadline::new(now, self.config.close_timeout, self.moved);
         self.state = State::CloseSent { by, deadline };
     }
 
+    //= rfc6455#5.5.1-7, rfc6455#5.5.1-8, rfc6455#5.5.1-9, rfc6455#5.5.1-10, rfc6455#5.5.1-14
+    //= rfc6455#7.1.3-1, rfc6455#7.1.5-1, rfc6455#7.1.6-1
     /// The peer's Close frame.
     pub(super) fn handle_close(
         &mut self,
@@ -129,6 +135,7 @@ impl Connection {
             clean,
             by,
         };
+        //= rfc6455#5.5.1-12, rfc6455#5.5.1-13, rfc6455#7.1.1-2
         let end = match self.role() {
             Role::Server => End::Drop,
             Role::Client => End::Await,
@@ -143,6 +150,7 @@ impl Connection {
         Ok(frame)
     }
 
+    //= rfc6455#7.1.7-1, rfc6455#7.1.7-3, rfc6455#8.1-1, rfc6455#10.7-2
     /// Fails the connection (section 7.1.7): the peer is told why and nothing
     /// it sends is looked at any more.
     pub(super) fn fail(&mut self, error: ProtocolError, now: Instant) {
@@ -185,6 +193,7 @@ impl Connection {
         self.start_closing(Some(&frame), ClosedBy::Timeout(kind), now);
     }
 
+    //= rfc6455#7.2.1-1, rfc6455#7.1.4-1
     /// The peer will send nothing more.
     pub fn handle_input_end(&mut self) {
         self.input_ended = true;
@@ -223,6 +232,7 @@ impl Connection {
         self.handle_input_end();
     }
 
+    //= rfc6455#7.1.1-3, rfc6455#5.5.1-13
     pub(super) fn handle_closing_timeout(&mut self, now: Instant) {
         let moved = self.moved;
         match &mut self.state {
@@ -247,6 +257,7 @@ impl Connection {
         }
     }
 
+    //= rfc6455#5.5.1-11, rfc6455#7.1.2-2, rfc6455#7.1.4-1
     /// Closes the connection where nothing is left to write or wait for.
     pub(super) fn finish_if_done(&mut self) {
         let State::Ending { closed, end, .. } = &self.state else {
@@ -282,6 +293,7 @@ impl Connection {
         let _ = self.output_share.resize(0);
     }
 
+    //= rfc6455#5.5.1-1, rfc6455#5.5.1-2, rfc6455#5.5.1-3, rfc6455#5.5.1-5
     fn push_close(&mut self, frame: Option<&CloseFrame>) {
         let mut payload = Vec::new();
         if let Some(frame) = frame {
@@ -299,6 +311,7 @@ impl Connection {
     }
 }
 
+//= rfc6455#5.5.1-2, rfc6455#10.7-1
 /// The body of a Close frame (section 5.5.1).
 fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame>, ProtocolError> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {

@@ -12,12 +12,15 @@
 //! 3. at [`Connection::next_timeout`] call [`Connection::handle_timeout`];
 //! 4. do with the transport what [`Connection::transport_state`] says.
 //!
-//! Read `config`, `send`, `heartbeat`, `output`, then `closing` for the end of
+//! Read `heartbeat`, `config`, `send`, `output`, then `closing` for the end of
 //! a connection; this file has the rest.
 
-mod config;
 mod heartbeat;
+
+mod config;
+
 mod output;
+
 mod send;
 
 mod closing;
@@ -37,9 +40,10 @@ use crate::Role;
 use crate::close::CloseFrame;
 use crate::error::ProtocolError;
 use crate::frame::{FrameDecoder, Input};
-use crate::header::{FrameHeader, HeaderRules, MAX_CONTROL_PAYLOAD, Opcode};
+use crate::header::{FrameHeader, HeaderRules, MAX_CONTROL_PAYLOAD};
 use crate::limits::{Limit, Share};
 use crate::message::{Assembled, Assembler, ControlPayload, Data, Text};
+use crate::opcode::Opcode;
 use closing::State;
 use heartbeat::{Due, Pulse};
 use output::Output;
@@ -180,6 +184,7 @@ impl Connection {
 
     // What happened.
 
+    //= rfc6455#6.2-1, rfc6455#10.7-1
     /// Takes the next event out of `input`. `None` says that all of it is
     /// consumed; what is unfinished is kept. Call again until then, with the
     /// output transmitted in between where [`Connection::should_transmit`].
@@ -230,6 +235,7 @@ impl Connection {
         Ok(assembled.map_or(Step::Unfinished, Step::Done))
     }
 
+    //= rfc6455#5.5.2-1, rfc6455#5.5.3-1, rfc6455#6.2-2
     fn handle_control(
         &mut self,
         opcode: Opcode,
@@ -306,6 +312,7 @@ impl Connection {
 
     // Output.
 
+    //= rfc6455#6.1-6
     /// Fills `slices` with the bytes to write next; returns how many slices it
     /// filled. Report what was written to [`Connection::handle_transmitted`].
     pub fn poll_transmit<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
@@ -345,6 +352,7 @@ impl Connection {
         Ok(())
     }
 
+    //= rfc6455#5.4-8
     /// Sends a fragment of a message (RFC 6455 section 5.4): the first of each
     /// message has its kind, those after must repeat it, `fin` marks the last.
     /// Fragments of a text may end inside a code point.
@@ -365,11 +373,13 @@ impl Connection {
         Ok(())
     }
 
+    //= rfc6455#5.5.2-3, rfc6455#5.5.2-4
     /// Sends a ping with a payload of at most 125 bytes.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.send_control(Opcode::Ping, payload)
     }
 
+    //= rfc6455#5.5.3-3
     /// Sends a pong that nobody asked for (RFC 6455 section 5.5.3).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.send_control(Opcode::Pong, payload)
@@ -398,6 +408,8 @@ impl Connection {
         self.next_header(kind, len, true)
     }
 
+    //= rfc6455#5.1-7, rfc6455#5.4-1, rfc6455#5.4-2, rfc6455#5.4-6, rfc6455#5.5.1-6
+    //= rfc6455#6.1-1, rfc6455#6.1-2, rfc6455#6.1-3, rfc6455#6.1-4
     /// The header of the next data frame, if it may be sent now; its bytes are
     /// counted then.
     fn next_header(
@@ -440,6 +452,8 @@ impl Connection {
         })
     }
 
+    //= rfc6455#5.1-1, rfc6455#5.1-4, rfc6455#5.3-2, rfc6455#10.3-1, rfc6455#10.3-2
+    //= rfc6455#6.1-5
     fn next_masking_key(&mut self) -> Option<[u8; 4]> {
         self.masking_keys.as_mut().map(|next| next())
     }

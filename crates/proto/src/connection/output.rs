@@ -12,8 +12,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::header::{FrameHeader, Opcode};
+use crate::header::FrameHeader;
 use crate::mask::apply_mask;
+use crate::opcode::Opcode;
 
 /// Frames are gathered in buffers of about this size, so that what has been
 /// sent can be given back while the rest waits.
@@ -77,6 +78,7 @@ impl Output {
         self.control_frames
     }
 
+    //= rfc6455#10.3-3
     /// Appends a frame to the data lane, its payload copied (and masked).
     pub(super) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
         let frames = self.gather(FrameHeader::MAX_LEN + payload.len());
@@ -112,6 +114,7 @@ impl Output {
         }
     }
 
+    //= rfc6455#5.4-3, rfc6455#5.5.2-2
     /// Puts a control frame before all data that is not partly sent.
     pub(super) fn push_control(
         &mut self,
@@ -337,6 +340,7 @@ mod tests {
         (output, frames)
     }
 
+    //= rfc6455#6.1-6, rfc6455#10.3-3 test
     #[test]
     fn frames_leave_in_order_however_little_the_transport_takes() {
         for step in [1, 2, 3, 7, 4096, usize::MAX] {
@@ -346,6 +350,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#5.4-3, rfc6455#5.5.2-2 test
     #[test]
     fn a_control_frame_goes_out_at_the_next_border_wherever_the_transport_stands() {
         let (_, frames) = five();

@@ -2,8 +2,9 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use crate::header::{FrameHeader, Opcode};
+use crate::header::FrameHeader;
 use crate::limits::Limit;
+use crate::opcode::Opcode;
 
 /// A message was not taken. Nothing of it was sent, and the connection is as
 /// it was.

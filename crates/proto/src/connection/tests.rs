@@ -92,6 +92,7 @@ fn close_code(output: &[u8]) -> Option<u16> {
     ]))
 }
 
+//= rfc6455#5.4-9, rfc6455#6.2-1, rfc6455#6.2-4, rfc6455#5.6-2 test
 #[test]
 fn the_example_frames_of_the_rfc_are_read() {
     let (mut server, now) = server();
@@ -118,6 +119,8 @@ fn the_example_frames_of_the_rfc_are_read() {
     }
 }
 
+//= rfc6455#5.1-1, rfc6455#5.1-4, rfc6455#5.4-1, rfc6455#5.4-2, rfc6455#5.4-8 test
+//= rfc6455#6.1-2, rfc6455#6.1-3, rfc6455#6.1-4, rfc6455#6.1-5, rfc6455#10.3-1 test
 #[test]
 fn the_example_frames_of_the_rfc_are_written() {
     let (mut server, now) = server();
@@ -150,6 +153,9 @@ fn the_example_frames_of_the_rfc_are_written() {
     assert_eq!(transmit(&mut client, now), masked_pong);
 }
 
+//= rfc6455#5.1-2, rfc6455#5.1-3, rfc6455#5.4-6, rfc6455#5.4-12, rfc6455#7.1.7-1 test
+//= rfc6455#7.1.7-3, rfc6455#7.1.7-4, rfc6455#8.1-1, rfc6455#10.7-1, rfc6455#10.7-2 test
+//= rfc6455#10.7-3 test
 #[test]
 fn each_breach_of_the_protocol_fails_the_connection_with_its_code() {
     let cases: &[(&[u8], u16)] = &[
@@ -209,6 +215,7 @@ fn a_client_refuses_a_masked_frame() {
     assert_eq!(*by, ClosedBy::Failure(ProtocolError::Masked));
 }
 
+//= rfc6455#8.1-1 test
 #[test]
 fn text_fails_on_the_first_bad_byte_before_the_message_is_whole() {
     let (mut server, now) = server();
@@ -217,6 +224,7 @@ fn text_fails_on_the_first_bad_byte_before_the_message_is_whole() {
     assert_eq!(close_code(&transmit(&mut server, now)), Some(1007));
 }
 
+//= rfc6455#5.4-9, rfc6455#6.2-3 test
 #[test]
 fn zero_length_frames_and_fragments_make_messages() {
     let (mut server, now) = server();
@@ -230,6 +238,7 @@ fn zero_length_frames_and_fragments_make_messages() {
     assert_eq!(receive(&mut server, &bytes, now), expected);
 }
 
+//= rfc6455#5.4-3, rfc6455#5.4-5, rfc6455#5.4-7, rfc6455#6.2-2, rfc6455#6.2-3 test
 #[test]
 fn control_frames_between_fragments_are_handled_at_once() {
     let (mut server, now) = server();
@@ -243,6 +252,7 @@ fn control_frames_between_fragments_are_handled_at_once() {
     assert_eq!(transmit(&mut server, now), b"\x8a\x011\x8a\x012");
 }
 
+//= rfc6455#5.5.2-1, rfc6455#5.5.2-2, rfc6455#5.5.3-1 test
 #[test]
 fn pongs_go_out_in_order_and_before_queued_data() {
     let (mut server, now) = server();
@@ -264,6 +274,7 @@ fn more_pings_than_the_limit_without_taking_the_pongs_end_in_1008() {
     assert_eq!(close_code(&transmit(&mut server, now)), Some(1008));
 }
 
+//= rfc6455#5.5.3-3 test
 #[test]
 fn an_unsolicited_pong_changes_nothing() {
     let (mut server, now) = server();
@@ -272,6 +283,9 @@ fn an_unsolicited_pong_changes_nothing() {
     assert!(server.is_open() && transmit(&mut server, now).is_empty());
 }
 
+//= rfc6455#5.5.1-2, rfc6455#5.5.1-6, rfc6455#5.5.1-7, rfc6455#5.5.1-8, rfc6455#5.5.1-11 test
+//= rfc6455#5.5.1-12, rfc6455#5.5.1-9, rfc6455#5.5.1-10, rfc6455#6.1-1, rfc6455#7.1.1-2 test
+//= rfc6455#7.1.2-2, rfc6455#7.1.3-1, rfc6455#7.1.4-1, rfc6455#7.1.5-1, rfc6455#7.1.6-1 test
 #[test]
 fn a_close_from_the_peer_is_echoed_and_the_server_drops_the_transport_first() {
     for (payload, code, reason) in [
@@ -299,6 +313,7 @@ fn a_close_from_the_peer_is_echoed_and_the_server_drops_the_transport_first() {
     }
 }
 
+//= rfc6455#5.5.1-13, rfc6455#7.1.1-3 test
 #[test]
 fn a_client_waits_a_bounded_time_for_the_server_to_drop_the_transport() {
     for ended in [true, false] {
@@ -319,6 +334,7 @@ fn a_client_waits_a_bounded_time_for_the_server_to_drop_the_transport() {
     }
 }
 
+//= rfc6455#5.5.1-14, rfc6455#5.5.1-3, rfc6455#7.1.2-1 test
 #[test]
 fn simultaneous_closes_end_cleanly_on_both_sides() {
     let (mut client, now) = client();
@@ -344,6 +360,7 @@ fn simultaneous_closes_end_cleanly_on_both_sides() {
     assert!(server.closed().unwrap().clean && client.closed().unwrap().clean);
 }
 
+//= rfc6455#5.5.1-11 test
 #[test]
 fn data_after_a_close_is_ignored() {
     let (mut server, now) = server();
@@ -368,6 +385,7 @@ fn messages_on_their_way_when_we_close_still_arrive() {
     );
 }
 
+//= rfc6455#7.1.4-1, rfc6455#7.1.5-1, rfc6455#7.2.1-1 test
 #[test]
 fn a_transport_that_ends_without_a_close_is_1006() {
     let (mut server, _) = server();
@@ -446,6 +464,7 @@ fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
     assert_eq!(close_code(&transmit(&mut server, start)), Some(1001));
 }
 
+//= rfc6455#10.4-1 test
 #[test]
 fn each_limit_ends_in_its_code_and_is_named() {
     let small = Limits {
@@ -523,6 +542,7 @@ fn output_above_the_high_water_mark_is_refused_and_nothing_is_lost() {
     server.send_text("x").unwrap();
 }
 
+//= rfc6455#5.3-2, rfc6455#5.5.1-5, rfc6455#10.3-2, rfc6455#10.3-1 test
 #[test]
 fn each_frame_of_a_client_has_a_new_masking_key() {
     let mut next = 0_u32;
@@ -546,6 +566,7 @@ fn each_frame_of_a_client_has_a_new_masking_key() {
     assert_eq!(keys, [2, 1, 3, 4, 5]);
 }
 
+//= rfc6455#5.4-6 test
 #[test]
 fn a_message_may_not_cut_into_one_that_is_being_sent_but_a_ping_may() {
     let (mut server, now) = server();

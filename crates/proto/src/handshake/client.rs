@@ -46,6 +46,7 @@ pub enum OfferError {
 }
 
 impl Handshake {
+    //= rfc6455#4.1-15, rfc6455#4.1-20, rfc6455#4.1-21
     /// A handshake that offers these subprotocols. `nonce` is 16 bytes from a
     /// cryptographically secure generator, new for each handshake.
     pub fn new(nonce: [u8; 16], subprotocols: Vec<String>) -> Result<Self, OfferError> {
@@ -63,6 +64,8 @@ impl Handshake {
         })
     }
 
+    //= rfc6455#4.1-10, rfc6455#4.1-11, rfc6455#4.1-12, rfc6455#4.1-13, rfc6455#4.1-14
+    //= rfc6455#4.1-17, rfc6455#4.1-18, rfc6455#4.1-19, rfc6455#4.1-23, rfc6455#4.4-1
     /// The request (section 4.1, items 1 to 12): `target` in origin form,
     /// `host` as in the URL with any port that is not the scheme's own, and
     /// further headers such as `Origin` or `Cookie`.
@@ -98,6 +101,8 @@ impl Handshake {
         Ok(request)
     }
 
+    //= rfc6455#4.1-25, rfc6455#4.1-27, rfc6455#4.1-28, rfc6455#4.1-29, rfc6455#4.1-30
+    //= rfc6455#4.1-32
     /// Judges the response (section 4.1, items 1 to 6 of its validation); gives
     /// the subprotocol agreed on.
     pub fn verify<B>(&self, response: &Response<B>) -> Result<Option<String>, ResponseError> {
@@ -134,6 +139,7 @@ impl Handshake {
         self.agreed_subprotocol(headers)
     }
 
+    //= rfc6455#4.1-31
     fn agreed_subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, ResponseError> {
         if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
             return Ok(None);

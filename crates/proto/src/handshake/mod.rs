@@ -25,6 +25,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
+//= rfc6455#4.2.2-12
 /// The `Sec-WebSocket-Accept` value that answers a `Sec-WebSocket-Key` (section
 /// 4.2.2, item 5.4).
 ///

@@ -26,6 +26,8 @@ pub fn is_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 impl Offer {
+    //= rfc6455#4.2.1-1, rfc6455#4.2.1-2, rfc6455#4.2.1-3, rfc6455#4.2.1-4, rfc6455#4.2.1-5
+    //= rfc6455#4.2.1-6, rfc6455#4.2.1-7, rfc6455#4.2.1-8, rfc6455#4.2.1-12
     /// Reads a client's opening handshake (section 4.2.1).
     pub fn read<B>(request: &Request<B>) -> Result<Self, RequestError> {
         if request.method() != Method::GET {
@@ -62,6 +64,7 @@ impl Offer {
         &self.subprotocols
     }
 
+    //= rfc6455#4.2.1-11
     /// The extensions offered, the client's favourite first.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
@@ -76,6 +79,8 @@ impl Offer {
             .find(|name| self.subprotocols.iter().any(|offered| offered == name))
     }
 
+    //= rfc6455#4.2.2-7, rfc6455#4.2.2-8, rfc6455#4.2.2-9, rfc6455#4.2.2-10, rfc6455#4.2.2-11
+    //= rfc6455#4.2.2-12, rfc6455#4.2.2-13, rfc6455#5.8-1, rfc6455#9.1-5
     /// The response that accepts (section 4.2.2, item 5), with the subprotocol
     /// chosen; no extension is accepted.
     pub fn accept(&self, subprotocol: Option<&str>) -> Result<Response<()>, NotOffered> {
@@ -180,6 +185,7 @@ impl RequestError {
         }
     }
 
+    //= rfc6455#4.2.2-5, rfc6455#4.4-2, rfc6455#10.7-4
     /// The response that tells the client, its body this error in a line.
     pub fn response(&self) -> Response<String> {
         let mut response = Response::new(format!("{self}\n"));
@@ -253,6 +259,7 @@ fn shown_value(value: &HeaderValue) -> String {
     shown(&String::from_utf8_lossy(value.as_bytes()))
 }
 
+//= rfc6455#4.2.1-10
 fn offered_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, RequestError> {
     let mut names: Vec<String> = Vec::new();
     for name in list(headers, &SEC_WEBSOCKET_PROTOCOL)? {

@@ -39,6 +39,7 @@ impl fmt::Display for Extension {
     }
 }
 
+//= rfc6455#4.3-1, rfc6455#9.1-1, rfc6455#9.1-3
 /// The extensions of all `Sec-WebSocket-Extensions` fields, in order.
 pub fn parse_extensions(headers: &HeaderMap) -> Result<Vec<Extension>, HeaderError> {
     let mut extensions = Vec::new();
@@ -108,6 +109,7 @@ fn token<'t>(text: &'t str, expected: &'static str) -> Result<(&'t str, &'t str)
     Ok((token, trim(rest)))
 }
 
+//= rfc6455#9.1-2
 /// A quoted string, whose content must be a token once unescaped. `text`
 /// follows the opening quote; `whole` includes it, for the error.
 fn quoted_token<'t>(text: &'t str, whole: &str) -> Result<(String, &'t str), HeaderError> {
@@ -153,6 +155,7 @@ mod tests {
         Ok(extensions.iter().map(ToString::to_string).collect())
     }
 
+    //= rfc6455#9.1-3 test
     #[test]
     fn extensions_with_parameters_are_read_over_several_fields() {
         let got = parse(&[
@@ -170,6 +173,7 @@ mod tests {
         );
     }
 
+    //= rfc6455#9.1-2 test
     #[test]
     fn a_quoted_value_is_unescaped_and_must_be_a_token() {
         assert_eq!(parse(&[r#"x; y="1\0""#]).unwrap(), ["x; y=10"]);
@@ -178,6 +182,7 @@ mod tests {
         }
     }
 
+    //= rfc6455#9.1-1, rfc6455#4.3-1 test
     #[test]
     fn what_breaks_the_grammar_is_refused() {
         for bad in [

@@ -48,6 +48,7 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
+//= rfc6455#4.3-1
 /// The elements of a comma-separated list over all fields of this name, in
 /// order. Empty elements are skipped, as RFC 9110 section 5.6.1.2 has it.
 pub(crate) fn list<'h>(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longwire::error::{Fault, Step};
 use longwire::{ClientBuilder, Error, Limits, Socket};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::support::{Raw, TestServer, accept_response, echo, read_head, soon};
@@ -29,6 +29,7 @@ async fn against(
     result
 }
 
+//= rfc6455#4.1-9, rfc6455#4.1-17, rfc6455#4.1-23 test
 #[tokio::test]
 async fn the_request_is_what_the_rfc_asks_for_with_what_the_program_adds() {
     let client = ClientBuilder::new()
@@ -63,6 +64,7 @@ async fn the_request_is_what_the_rfc_asks_for_with_what_the_program_adds() {
     assert!(!head.contains("extensions"), "{head}");
 }
 
+//= rfc6455#4.1-16 test
 #[tokio::test]
 async fn each_handshake_has_a_fresh_random_key_of_16_bytes() {
     let mut keys = std::collections::HashSet::new();
@@ -84,6 +86,7 @@ async fn each_handshake_has_a_fresh_random_key_of_16_bytes() {
     }
 }
 
+//= rfc6455#4.1-25, rfc6455#4.1-26 test
 #[tokio::test]
 async fn a_refusal_is_told_with_its_status_headers_and_body() {
     for (status, retry) in [
@@ -131,6 +134,8 @@ async fn at_most_64_kib_of_a_refusals_body_are_kept() {
     assert_eq!(refusal.body.len(), 64 << 10);
 }
 
+//= rfc6455#4.1-27, rfc6455#4.1-28, rfc6455#4.1-29, rfc6455#4.1-30, rfc6455#4.1-31 test
+//= rfc6455#4.1-32 test
 #[tokio::test]
 async fn an_answer_that_breaks_the_protocol_fails_the_connection() {
     let cases: [(&str, &str); 8] = [
@@ -160,6 +165,7 @@ async fn an_answer_that_breaks_the_protocol_fails_the_connection() {
     }
 }
 
+//= rfc6455#4.1-32 test
 #[tokio::test]
 async fn what_is_no_http_is_told_as_such() {
     let client = ClientBuilder::new();
@@ -187,6 +193,7 @@ async fn a_response_head_without_end_is_cut_off_at_the_limit() {
     assert!(matches!(result.await, Err(Error::Http(_))));
 }
 
+//= rfc6455#4.1-24, rfc6455#4.2.2-14 test
 #[tokio::test]
 async fn frames_right_behind_the_response_are_not_lost() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -221,6 +228,7 @@ async fn a_server_that_does_not_answer_is_given_up_after_the_handshake_timeout()
     );
 }
 
+//= rfc6455#4.1-5, rfc6455#4.1-6 test
 #[tokio::test]
 async fn nobody_there_is_the_networks_fault_and_worth_another_try() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -233,6 +241,7 @@ async fn nobody_there_is_the_networks_fault_and_worth_another_try() {
     assert!(error.to_string().contains(&addr.to_string()), "{error}");
 }
 
+//= rfc6455#4.1-1, rfc6455#4.1-20, rfc6455#4.1-21 test
 #[tokio::test]
 async fn what_cannot_work_is_told_before_anything_is_sent() {
     for (client, url, told) in [
@@ -259,6 +268,7 @@ async fn what_cannot_work_is_told_before_anything_is_sent() {
     }
 }
 
+//= rfc6455#5.1-5, rfc6455#5.1-6 test
 #[tokio::test]
 async fn a_masked_frame_from_the_server_fails_the_connection_with_1002() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -272,4 +282,40 @@ async fn a_masked_frame_from_the_server_fails_the_connection_with_1002() {
     let error = soon(socket.next()).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("masked"), "{error}");
     assert_eq!(error.fault(), Fault::Peer);
+}
+
+//= rfc6455#5.3-3, rfc6455#5.3-4 test
+#[tokio::test]
+async fn masking_keys_never_repeat_and_differ_between_connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let (socket, mut raw) = tokio::join!(longwire::connect(&url), Raw::accept(&listener));
+        let mut socket = socket.unwrap();
+        for _ in 0..500 {
+            socket.send("x").await.unwrap();
+            let mut frame = [0; 7];
+            soon(raw.stream.read_exact(&mut frame)).await.unwrap();
+            assert_eq!(frame[..2], [0x81, 0x81]);
+            keys.push(u32::from_be_bytes([frame[2], frame[3], frame[4], frame[5]]));
+        }
+    }
+    // Of 1000 random keys of 32 bits, two are the same once in 8,600 runs; a
+    // generator that repeats, counts or starts alike has many.
+    let differences: std::collections::HashSet<u32> = keys
+        .windows(2)
+        .map(|pair| pair[1].wrapping_sub(pair[0]))
+        .collect();
+    let distinct: std::collections::HashSet<u32> = keys.iter().copied().collect();
+    assert!(
+        distinct.len() >= 998,
+        "{} distinct keys of 1000",
+        distinct.len()
+    );
+    assert!(
+        differences.len() >= 990,
+        "{} distinct steps",
+        differences.len()
+    );
 }

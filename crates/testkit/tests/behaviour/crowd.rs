@@ -123,7 +123,7 @@ async fn a_thousand_clients_are_served_while_four_misbehave_and_are_ended() {
     // The most memory seen, by a watcher that ends with the test.
     let (seen, mut most_seen) = mpsc::unbounded_channel();
     let watched = budget.clone();
-    let watcher = tokio::spawn(async move {
+    let watching = tokio::spawn(async move {
         loop {
             let _ = seen.send(watched.used());
             sleep(Duration::from_millis(5)).await;
@@ -167,7 +167,7 @@ async fn a_thousand_clients_are_served_while_four_misbehave_and_are_ended() {
         rounds += result.unwrap();
     }
     assert!(rounds >= 3 * CROWD, "{rounds} rounds");
-    watcher.abort();
+    watching.abort();
     let mut most = 0;
     while let Ok(used) = most_seen.try_recv() {
         most = most.max(used);
@@ -215,6 +215,7 @@ async fn a_flood_of_pings_whose_pongs_are_not_read_ends_in_1008() {
     );
 }
 
+//= rfc6455#10.4-1 test
 #[tokio::test]
 async fn a_message_of_tiny_fragments_holds_no_more_than_its_bytes() {
     let budget = MemoryBudget::new(1 << 20);

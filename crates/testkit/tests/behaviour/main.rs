@@ -9,3 +9,7 @@ mod client;
 mod server;
 
 mod crowd;
+
+mod conformance;
+
+mod layers;

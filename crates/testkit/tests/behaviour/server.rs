@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Raw, TestServer, echo, exchange, request, soon};
 
+//= rfc6455#4.2.1-1, rfc6455#7.2.2-1, rfc6455#10.7-4 test
 #[tokio::test]
 async fn each_fault_of_a_handshake_is_answered_by_its_status_and_says_what_is_wrong() {
     let server = TestServer::with(echo).await;
@@ -49,7 +50,7 @@ async fn each_fault_of_a_handshake_is_answered_by_its_status_and_says_what_is_wr
     ];
     for (from, to, status, told) in cases {
         let response = exchange(server.addr, &good.replacen(from, to, 1)).await;
-        let expected = format!("HTTP/1.{} {status} ", if to == "HTTP/1.0" { 0 } else { 1 });
+        let expected = format!("HTTP/1.{} {status} ", u8::from(to != "HTTP/1.0"));
         assert!(response.starts_with(&expected), "{to}: {response}");
         assert!(response.contains(told), "{told} in {response}");
     }
@@ -103,6 +104,7 @@ async fn a_request_that_dawdles_is_dropped_after_the_handshake_timeout() {
     assert!(!rest.starts_with(b"HTTP/1.1 101"));
 }
 
+//= rfc6455#4.2.1-9, rfc6455#4.2.2-4, rfc6455#10.2-1, rfc6455#10.2-2 test
 #[tokio::test]
 async fn pages_of_other_sites_are_refused_unless_the_route_says_otherwise() {
     let list = OriginPolicy::AllowList(vec!["https://friend.example".to_owned()]);
@@ -137,6 +139,7 @@ async fn pages_of_other_sites_are_refused_unless_the_route_says_otherwise() {
     }
 }
 
+//= rfc6455#4.2.1-12 test
 #[tokio::test]
 async fn the_hook_sees_the_request_and_may_accept_with_what_it_likes() {
     #[derive(Clone)]
@@ -170,6 +173,7 @@ async fn the_hook_sees_the_request_and_may_accept_with_what_it_likes() {
     assert_eq!(message.as_text(), Some("ann Some(\"v2\") /chat?x=1"));
 }
 
+//= rfc6455#4.2.2-2, rfc6455#4.2.2-3, rfc6455#10.1-1, rfc6455#10.5-1 test
 #[tokio::test]
 async fn the_hook_may_refuse_with_any_response() {
     let route = Route::new(echo).on_upgrade(|request: UpgradeRequest| async move {
@@ -247,6 +251,7 @@ async fn the_servers_order_of_subprotocols_decides() {
     }
 }
 
+//= rfc6455#4.2.2-6 test
 #[tokio::test]
 async fn pages_files_and_sockets_share_a_port() {
     let folder = std::env::temp_dir().join(format!("longwire-files-{}", std::process::id()));
@@ -328,6 +333,7 @@ async fn a_handler_that_fails_or_panics_closes_with_1011_and_one_that_is_done_wi
     }
 }
 
+//= rfc6455#5.5.1-12, rfc6455#7.1.1-2 test
 #[tokio::test]
 async fn a_server_drops_the_transport_first() {
     let server = TestServer::with(echo).await;
@@ -337,6 +343,7 @@ async fn a_server_drops_the_transport_first() {
     assert!(raw.is_at_end().await);
 }
 
+//= rfc6455#7.3-1 test
 #[tokio::test]
 async fn a_shutdown_closes_every_socket_with_1001_and_reports_who_did_not_answer() {
     let server = TestServer::with(echo).await;
@@ -398,5 +405,19 @@ async fn routes_that_cannot_work_are_told_when_the_server_is_built() {
             server.bind("127.0.0.1:0").await,
             Err(Error::Usage(_))
         ));
+    }
+}
+
+//= rfc6455#7.1.1-1 test
+#[tokio::test]
+async fn a_close_frame_is_read_to_its_end_although_more_input_was_on_its_way() {
+    let server = TestServer::with(echo).await;
+    for _ in 0..20 {
+        let mut raw = Raw::connect(server.addr, "/").await;
+        // The first byte is wrong, and much follows that nobody will read.
+        raw.write(&vec![0xff; 500_000]).await;
+        assert_eq!(raw.read_close().await, 1002);
+        raw.stream.shutdown().await.unwrap();
+        assert!(raw.is_at_end().await);
     }
 }

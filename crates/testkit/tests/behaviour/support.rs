@@ -177,7 +177,8 @@ impl Raw {
 
 /// An opening handshake, with further header lines.
 pub(crate) fn request(path: &str, further: &[&str]) -> String {
-    let further: String = further.iter().map(|line| format!("{line}\r\n")).collect();
+    let further: Vec<String> = further.iter().map(|line| format!("{line}\r\n")).collect();
+    let further = further.concat();
     format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n\

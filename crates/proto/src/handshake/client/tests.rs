@@ -32,6 +32,8 @@ fn with(name: &str, value: Option<&str>) -> Result<Option<String>, ResponseError
     handshake(&["chat", "soap"]).verify(&response)
 }
 
+//= rfc6455#4.1-10, rfc6455#4.1-11, rfc6455#4.1-12, rfc6455#4.1-13, rfc6455#4.1-14 test
+//= rfc6455#4.1-15, rfc6455#4.1-18, rfc6455#4.1-19, rfc6455#4.1-23 test
 #[test]
 fn the_request_has_what_the_rfc_requires_and_what_the_program_adds() {
     let mut further = HeaderMap::new();
@@ -78,6 +80,7 @@ fn a_program_may_not_set_the_handshakes_own_headers() {
     }
 }
 
+//= rfc6455#4.1-20, rfc6455#4.1-21 test
 #[test]
 fn an_offered_subprotocol_is_a_token_and_offered_once() {
     for bad in ["", "a b", "a,b", "\u{e9}"] {
@@ -99,6 +102,8 @@ fn a_response_that_follows_the_rfc_opens_the_connection() {
     );
 }
 
+//= rfc6455#4.1-27, rfc6455#4.1-28, rfc6455#4.1-29, rfc6455#4.1-30, rfc6455#4.1-31 test
+//= rfc6455#4.1-32 test
 #[test]
 fn a_response_that_breaks_the_rfc_fails_the_connection() {
     let cases = [
@@ -126,6 +131,7 @@ fn a_response_that_breaks_the_rfc_fails_the_connection() {
     }
 }
 
+//= rfc6455#4.1-25 test
 #[test]
 fn another_status_is_told_as_it_is() {
     for status in [100, 200, 204, 301, 401, 403, 426, 500] {

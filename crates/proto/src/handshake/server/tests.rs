@@ -26,6 +26,7 @@ fn with(name: &str, value: Option<&str>) -> Result<Offer, RequestError> {
     Offer::read(&request)
 }
 
+//= rfc6455#4.2.2-9, rfc6455#4.2.2-10, rfc6455#4.2.2-11, rfc6455#4.2.2-12 test
 #[test]
 fn the_sample_handshake_of_the_documents_is_accepted_as_they_print_it() {
     let offer = read(sample()).unwrap();
@@ -41,6 +42,7 @@ fn the_sample_handshake_of_the_documents_is_accepted_as_they_print_it() {
     assert_eq!(headers.len(), 3, "no subprotocol, no extension");
 }
 
+//= rfc6455#4.2.1-5, rfc6455#4.2.1-6, rfc6455#4.3-1 test
 #[test]
 fn upgrade_and_connection_are_token_lists_in_any_case() {
     assert!(with("upgrade", Some("h2c, WebSocket")).is_ok());
@@ -57,6 +59,7 @@ fn upgrade_and_connection_are_token_lists_in_any_case() {
     }
 }
 
+//= rfc6455#4.2.1-1, rfc6455#4.2.1-2 test
 #[test]
 fn another_method_is_answered_by_405_with_the_one_allowed() {
     let error = read(sample().method("POST")).unwrap_err();
@@ -69,6 +72,7 @@ fn another_method_is_answered_by_405_with_the_one_allowed() {
     );
 }
 
+//= rfc6455#4.2.1-3 test
 #[test]
 fn http_before_1_1_is_answered_by_400() {
     let error = read(sample().version(Version::HTTP_10)).unwrap_err();
@@ -76,6 +80,7 @@ fn http_before_1_1_is_answered_by_400() {
     assert_eq!(error.status(), 400);
 }
 
+//= rfc6455#4.2.1-8, rfc6455#4.2.2-5, rfc6455#4.4-2 test
 #[test]
 fn another_version_is_answered_by_426_with_version_13() {
     for version in ["12", "14", "8", "013", "13, 8", "+13", "abc", ""] {
@@ -87,6 +92,7 @@ fn another_version_is_answered_by_426_with_version_13() {
     }
 }
 
+//= rfc6455#4.2.1-4, rfc6455#4.2.1-7, rfc6455#4.2.1-8 test
 #[test]
 fn a_header_that_must_be_there_once_is_neither_missing_nor_repeated() {
     for name in ["host", "sec-websocket-key", "sec-websocket-version"] {
@@ -101,6 +107,7 @@ fn a_header_that_must_be_there_once_is_neither_missing_nor_repeated() {
     }
 }
 
+//= rfc6455#4.2.1-7 test
 #[test]
 fn a_key_of_another_length_is_answered_by_400() {
     for key in ["", "AQIDBA==", "dGhlIHNhbXBsZSBub25jZWVl", "not base64!"] {
@@ -110,6 +117,7 @@ fn a_key_of_another_length_is_answered_by_400() {
     }
 }
 
+//= rfc6455#4.2.1-10, rfc6455#4.2.2-7, rfc6455#4.2.2-13 test
 #[test]
 fn the_subprotocol_is_chosen_in_the_servers_order_among_the_clients_offers() {
     let offer = read(
@@ -126,6 +134,7 @@ fn the_subprotocol_is_chosen_in_the_servers_order_among_the_clients_offers() {
     assert!(offer.accept(Some("mqtt")).is_err());
 }
 
+//= rfc6455#4.3-1 test
 #[test]
 fn a_malformed_or_repeated_subprotocol_is_answered_by_400() {
     for value in ["a b", "a, a", "caf\u{e9}", "a/b", "{json}"] {
@@ -134,6 +143,7 @@ fn a_malformed_or_repeated_subprotocol_is_answered_by_400() {
     }
 }
 
+//= rfc6455#4.2.1-11, rfc6455#4.2.2-8, rfc6455#5.8-1, rfc6455#9.1-1, rfc6455#9.1-5 test
 #[test]
 fn extensions_are_read_and_none_is_accepted() {
     let value = r#"permessage-deflate; client_max_window_bits; server_max_window_bits="10", x-foo"#;

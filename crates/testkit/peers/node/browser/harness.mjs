@@ -30,7 +30,11 @@ export function seed(name) {
 /** Runs a scenario and cleans up behind it, whether it succeeds or not. */
 export async function scenario(body) {
   const stage = new Stage();
-  const deadline = setTimeout(() => stage.fail(new Error(`not done after ${SCENARIO_MS} ms`)), SCENARIO_MS);
+  // The browser goes with this process.
+  const deadline = setTimeout(() => {
+    stage.fail(new Error(`not done after ${SCENARIO_MS} ms`));
+    process.exit();
+  }, SCENARIO_MS);
   try {
     await body(stage);
   } catch (error) {
