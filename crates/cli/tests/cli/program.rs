@@ -1,7 +1,8 @@
 //! The `longwire` command as a test runs it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 /// The command with these arguments.
 pub(crate) fn longwire(arguments: &[&str]) -> Command {
@@ -32,6 +33,7 @@ pub(crate) struct Serve {
     pub(crate) address: String,
     /// What it says on stdout after the first line.
     pub(crate) stdout: BufReader<ChildStdout>,
+    log: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Serve {
@@ -43,6 +45,13 @@ impl Serve {
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut pipe = child.stderr.take().unwrap();
+        // Read all the time: a full pipe would hold the server up.
+        let log = std::thread::spawn(move || {
+            let mut log = Vec::new();
+            let _ = pipe.read_to_end(&mut log);
+            log
+        });
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line
@@ -56,6 +65,7 @@ impl Serve {
             child,
             address,
             stdout,
+            log: Some(log),
         }
     }
 
@@ -68,13 +78,10 @@ impl Serve {
         let pid = self.child.id().to_string();
         let killed = Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(killed.success());
-        let mut stderr = Vec::new();
-        let mut pipe = self.child.stderr.take().unwrap();
-        std::io::Read::read_to_end(&mut pipe, &mut stderr).unwrap();
         Output {
             status: self.child.wait().unwrap(),
             stdout: Vec::new(),
-            stderr,
+            stderr: self.log.take().unwrap().join().unwrap(),
         }
     }
 }

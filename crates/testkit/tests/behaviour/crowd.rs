@@ -76,7 +76,7 @@ async fn talk(url: String, i: usize, mut stop: tokio::sync::watch::Receiver<bool
 
 /// Floods the server and never reads, until it is cut off.
 async fn never_read(mut raw: Raw) {
-    let frame = raw.frame(true, Opcode::Binary, &[1; 60_000]);
+    let frame = raw.frame(true, Opcode::Binary, &vec![1; 60_000]);
     while raw.stream.write_all(&frame).await.is_ok() {}
 }
 

@@ -10,6 +10,8 @@ mod server;
 
 mod crowd;
 
+mod peers;
+
 mod conformance;
 
 mod layers;
