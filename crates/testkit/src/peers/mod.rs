@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// How long a peer may take to start, and a scenario to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A foreign implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
