@@ -15,3 +15,7 @@ mod peers;
 mod conformance;
 
 mod layers;
+
+mod simulation;
+
+mod properties;
