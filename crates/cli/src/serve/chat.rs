@@ -81,7 +81,7 @@ impl Room {
         let result = tokio::select! {
             result = self.take_part(&mut socket, &mut waiting) => result,
             () = too_slow.notified() => {
-                tracing::warn!(peer = ?socket.peer_addr(), "dropped from the chat: its queue was full");
+                tracing::warn!("dropped from the chat: its queue was full");
                 let code = CloseCode::POLICY_VIOLATION;
                 socket.close(code, "messages were not read in time").await.map(drop)
             }

@@ -61,7 +61,6 @@ async fn serve_http<T: Transport>(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let limits = &site.options.config.limits;
-    let peer = requests.peer_addr;
     let service = service_fn(move |request| requests.clone().answer(request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -80,7 +79,7 @@ async fn serve_http<T: Transport>(
     })
     .await;
     if let Err(error) = result {
-        tracing::debug!(?peer, %error, "the HTTP connection failed");
+        tracing::debug!(%error, "the HTTP connection failed");
     }
 }
 
@@ -104,7 +103,7 @@ async fn serve_socket<T: Transport>(
             Err(_) => return,
         },
         Err(error) => {
-            tracing::debug!(?peer, %error, "the upgrade failed");
+            tracing::debug!(%error, "the upgrade failed");
             return;
         }
     };
@@ -114,11 +113,11 @@ async fn serve_socket<T: Transport>(
     let driver = Driver::new(io, connection, parts.read_buf.into());
     let shared = Shared::new(driver, drive);
     let _entry = registry.enter(shared.clone(), peer);
-    tracing::info!(?peer, path, "socket opened");
+    tracing::info!(path, "socket opened");
     let socket = Socket::new(shared.clone(), info);
     let closed = run(socket, &shared, &handler).await;
     //= rfc6455#7.1.7-2
-    tracing::info!(?peer, path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+    tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
 }
 
 /// Runs the handler, and keeps the socket in order while it does and after.

@@ -94,7 +94,7 @@ impl Requests {
             Err(error) => return error.response().map(Into::into),
         };
         if let Err(error) = entry.origin.judge(request.headers()) {
-            tracing::warn!(peer = ?self.peer_addr, %error, "refused a cross-site handshake");
+            tracing::warn!(%error, "refused a cross-site handshake");
             return plain(StatusCode::FORBIDDEN, format!("{error}\n"));
         }
         let on_upgrade = hyper::upgrade::on(&mut request);

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use super::Site;
 use super::caps::{Caps, Full};
@@ -210,10 +211,12 @@ impl Accepting {
             self.registry.clone(),
             self.stopping.clone(),
         );
-        self.connections.spawn(async move {
+        let served = async move {
             served.await;
             drop(place);
-        });
+        };
+        let span = tracing::info_span!("connection", %peer);
+        self.connections.spawn(served.instrument(span));
     }
 
     fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full) {
