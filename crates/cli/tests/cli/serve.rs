@@ -162,3 +162,37 @@ fn a_failed_connection_is_logged_with_what_was_wrong() {
         "{log}"
     );
 }
+
+#[tokio::test]
+async fn a_chat_member_that_does_not_read_is_dropped_and_the_others_notice_nothing() {
+    use tokio::io::AsyncWriteExt as _;
+    let serve = Serve::start();
+    let mut deaf = tokio::net::TcpStream::connect(&serve.address)
+        .await
+        .unwrap();
+    let request = format!(
+        "GET /chat HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        serve.address
+    );
+    deaf.write_all(request.as_bytes()).await.unwrap();
+    // It reads the answer, so that it is a member, and nothing more.
+    deaf.readable().await.unwrap();
+
+    let mut member = longwire::connect(serve.url("/chat")).await.unwrap();
+    let text = "x".repeat(60_000);
+    for i in 0..600 {
+        let message = format!("{{\"type\":\"message\",\"text\":\"{text}\",\"id\":{i},\"date\":0}}");
+        member.send(message.as_str()).await.unwrap();
+        let echo = member.next().await.unwrap().unwrap();
+        assert_eq!(echo.as_text(), Some(message.as_str()));
+    }
+    member.close(1000, "").await.unwrap();
+    drop(deaf);
+    let output = serve.stop("-INT");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains("dropped from the chat: its queue was full"),
+        "{log}"
+    );
+}

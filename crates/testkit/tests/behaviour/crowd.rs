@@ -235,3 +235,21 @@ async fn a_message_of_tiny_fragments_holds_no_more_than_its_bytes() {
     raw.send(Opcode::Continuation, b"").await;
     assert_eq!(raw.read().await.unwrap().1.len(), 100_001);
 }
+
+#[tokio::test]
+async fn a_large_text_in_very_many_fragments_is_checked_in_one_pass() {
+    // Checked anew with each fragment, this would be 1 TiB of text.
+    let server = TestServer::with(crate::support::echo).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    let piece = "ä€𝄞 and some more".repeat(7);
+    let count = (16 << 20) / piece.len();
+    let mut frames = raw.frame(false, Opcode::Text, piece.as_bytes());
+    let next = raw.frame(false, Opcode::Continuation, piece.as_bytes());
+    for _ in 2..count {
+        frames.extend_from_slice(&next);
+    }
+    frames.extend(raw.frame(true, Opcode::Continuation, piece.as_bytes()));
+    raw.write(&frames).await;
+    let (first, payload) = raw.read().await.unwrap();
+    assert_eq!((first, payload.len()), (0x81, count * piece.len()));
+}

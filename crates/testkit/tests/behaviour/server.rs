@@ -421,3 +421,19 @@ async fn a_close_frame_is_read_to_its_end_although_more_input_was_on_its_way() {
         assert!(raw.is_at_end().await);
     }
 }
+
+#[tokio::test]
+async fn a_fallback_answers_what_has_no_route() {
+    let server =
+        Server::new()
+            .route("/", echo)
+            .fallback(|request: Request<RequestBody>| async move {
+                Response::new(format!("nothing at {}", request.uri().path()))
+            });
+    let server = TestServer::start(server).await;
+    let response = exchange(server.addr, "GET /where HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(response.ends_with("nothing at /where"), "{response}");
+    let mut socket = server.connect().await;
+    socket.send("x").await.unwrap();
+    assert!(socket.next().await.unwrap().is_ok());
+}

@@ -140,6 +140,24 @@ async fn a_cancelled_write_sends_its_message_whole_or_not_at_all() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_close_goes_on_by_itself() {
+    for drive in [Drive::Caller, Drive::Task] {
+        let (mut client, mut server) = pair(5, &Options::new(drive), &caller());
+        client.send("before").await.unwrap();
+        assert!(client.close(4000, "enough").now_or_never().is_none());
+        assert_eq!(
+            server.next().await.unwrap().unwrap().as_text(),
+            Some("before")
+        );
+        assert!(server.next().await.is_none());
+        assert_eq!(server.closed().unwrap().code, 4000);
+        // Asked again, it tells how it ended.
+        let closed = client.close(1000, "").await.unwrap();
+        assert!(closed.clean && closed.code == 4000, "{closed}");
+    }
+}
+
 //= rfc6455#7.2.1-2, rfc6455#7.3-2 test
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_times_out_leaves_the_connection_alone() {
