@@ -97,9 +97,16 @@ impl Driver {
     pub(crate) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if !self.discard && !self.has_room() {
-                // Pongs may wait behind what is not read: no judging the peer.
-                let _ = self.poll_transmit(cx);
-                return Poll::Pending;
+                let blocked = self.poll_transmit(cx).is_pending();
+                if self.poll_end(cx, blocked).is_ready() {
+                    return Poll::Ready(());
+                }
+                // Pongs may wait behind what is not read, so an open connection
+                // is not judged; one that is closing has its time.
+                if self.connection.is_open() || self.poll_timer(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                continue;
             }
             match self.poll_input(cx, Wanted::All) {
                 Poll::Ready(Some(event)) if !self.discard => {

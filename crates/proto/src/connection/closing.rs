@@ -103,7 +103,8 @@ impl Connection {
     //= rfc6455#7.1.3-1
     fn start_closing(&mut self, frame: Option<&CloseFrame>, by: ClosedBy, now: Instant) {
         self.push_close(frame);
-        let deadline = Deadline::new(now, self.config.close_timeout, self.moved);
+        // What the peer takes of our output puts it off; what it sends does not.
+        let deadline = Deadline::new(now, self.config.close_timeout, self.transmitted);
         self.state = State::CloseSent { by, deadline };
     }
 
@@ -234,10 +235,10 @@ impl Connection {
 
     //= rfc6455#7.1.1-3, rfc6455#5.5.1-13
     pub(super) fn handle_closing_timeout(&mut self, now: Instant) {
-        let moved = self.moved;
+        let transmitted = self.transmitted;
         match &mut self.state {
             State::CloseSent { by, deadline } => {
-                if !deadline.has_passed(now, moved) {
+                if !deadline.has_passed(now, transmitted) {
                     return;
                 }
                 let by = match by {

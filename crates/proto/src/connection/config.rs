@@ -19,7 +19,8 @@ pub struct Config {
     /// waits for ever.
     pub idle_timeout: Option<Duration>,
     /// How long the closing handshake may take, and a client waits for the
-    /// server to drop the connection: 10 s.
+    /// server to drop the connection: 10 s. It starts anew while the peer still
+    /// takes output that waits before the Close frame, 4 KiB or more each time.
     pub close_timeout: Duration,
     /// How long a failed connection stays open for the peer to read why: 1 s.
     pub linger: Duration,

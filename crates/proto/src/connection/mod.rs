@@ -95,8 +95,10 @@ pub struct Connection {
     last_message: Instant,
     /// Whether a message was queued since output was last transmitted.
     message_queued: bool,
-    /// Bytes received and sent, to tell progress by.
-    moved: u64,
+    /// Bytes received, to tell progress by.
+    received: u64,
+    /// Bytes sent, to tell progress by.
+    transmitted: u64,
     input_ended: bool,
 }
 
@@ -134,7 +136,8 @@ impl Connection {
             pulse: config.heartbeat.map(|settings| Pulse::new(settings, now)),
             last_message: now,
             message_queued: false,
-            moved: 0,
+            received: 0,
+            transmitted: 0,
             input_ended: false,
             config,
         }
@@ -191,13 +194,13 @@ impl Connection {
     pub fn handle_input<'a>(&mut self, input: &mut Input<'a>, now: Instant) -> Option<Event<'a>> {
         loop {
             if !self.state.reads_frames() {
-                self.moved += input.len() as u64;
+                self.received += input.len() as u64;
                 input.discard();
                 return None;
             }
             let before = input.len();
             let assembled = self.next_assembled(input, now);
-            self.moved += (before - input.len()) as u64;
+            self.received += (before - input.len()) as u64;
             let result = match assembled {
                 Ok(Step::Starved) => return None,
                 Ok(Step::Unfinished) => continue,
@@ -262,7 +265,7 @@ impl Connection {
     /// The transport has taken the next `count` bytes of output.
     pub fn handle_transmitted(&mut self, count: usize, now: Instant) {
         self.output.advance(count);
-        self.moved += count as u64;
+        self.transmitted += count as u64;
         if std::mem::take(&mut self.message_queued) {
             self.last_message = now;
         }
@@ -283,7 +286,7 @@ impl Connection {
             return self.close_idle(now);
         }
         let due = match &mut self.pulse {
-            Some(pulse) => pulse.handle_timeout(now, self.moved),
+            Some(pulse) => pulse.handle_timeout(now, self.received + self.transmitted),
             None => return,
         };
         match due {

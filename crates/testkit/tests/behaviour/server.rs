@@ -95,13 +95,17 @@ async fn a_request_that_dawdles_is_dropped_after_the_handshake_timeout() {
         .route("/", echo)
         .handshake_timeout(Duration::from_millis(100));
     let server = TestServer::start(server).await;
-    let mut stream = TcpStream::connect(server.addr).await.unwrap();
     let head = request("/", &[]);
-    stream.write_all(&head.as_bytes()[..40]).await.unwrap();
-    let mut rest = Vec::new();
-    // Whatever it says, it ends; and it has opened nothing.
-    let _ = soon(stream.read_to_end(&mut rest)).await;
-    assert!(!rest.starts_with(b"HTTP/1.1 101"));
+    let page = "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n";
+    // Nothing at all, a head that breaks off, and nothing after a first request.
+    for start in ["", &head[..40], page] {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        // Whatever it says, it ends; and it has opened nothing.
+        let _ = soon(stream.read_to_end(&mut rest)).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 101"));
+    }
 }
 
 //= rfc6455#4.2.1-9, rfc6455#4.2.2-4, rfc6455#10.2-1, rfc6455#10.2-2 test

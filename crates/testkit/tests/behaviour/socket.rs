@@ -458,3 +458,21 @@ async fn replies_hold_nothing_of_what_was_sent_before() {
         assert!(reply.as_bytes() == vec![0x55; len], "{len} bytes");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_nobody_waits_for_ends_in_time_although_nothing_is_read() {
+    // The peer sends more than is read ahead, and no Close frame.
+    let (mut peer, socket) = over_pipe(1 << 20, &Options::new(Drive::Task));
+    let mut frame = vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0];
+    frame.resize(frame.len() + 0xffff, 1);
+    for _ in 0..4 {
+        peer.write_all(&frame).await.unwrap();
+    }
+    let (sender, receiver) = socket.split();
+    sender.close(1000, "").unwrap();
+    let start = tokio::time::Instant::now();
+    let closed = sender.ended().await;
+    assert_eq!(closed.by, ClosedBy::Timeout(TimeoutKind::Close));
+    assert_eq!(start.elapsed().as_secs(), 10);
+    drop(receiver);
+}
