@@ -14,6 +14,7 @@ use longwire_proto::{CloseCode, Closed, Connection};
 use tokio::sync::watch;
 
 use super::Site;
+use super::guard::Guard;
 use super::registry::Registry;
 use super::service::{Requests, Upgrading};
 use crate::driver::Driver;
@@ -67,7 +68,10 @@ async fn serve_http<T: Transport>(
         .header_read_timeout(site.handshake_timeout)
         .max_headers(limits.header_fields + FIELDS_BEYOND)
         .max_buf_size((limits.header_bytes * 2).max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(transport), service)
+        .serve_connection(
+            TokioIo::new(Guard::new(transport, site.write_timeout)),
+            service,
+        )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let mut stopping = std::pin::pin!(shutdown.wait_for(|stopping| *stopping).fuse());
@@ -98,7 +102,7 @@ async fn serve_socket<T: Transport>(
     let peer = info.peer_addr;
     let path = info.uri.path().to_owned();
     let parts = match on_upgrade.await {
-        Ok(upgraded) => match upgraded.downcast::<TokioIo<T>>() {
+        Ok(upgraded) => match upgraded.downcast::<TokioIo<Guard<T>>>() {
             Ok(parts) => parts,
             Err(_) => return,
         },
@@ -108,7 +112,7 @@ async fn serve_socket<T: Transport>(
         }
     };
     let connection = Connection::server(site.config.clone(), now());
-    let io = into_io(parts.io.into_inner());
+    let io = into_io(parts.io.into_inner().into_inner());
     //= rfc6455#4.2.2-14
     let driver = Driver::new(io, connection, parts.read_buf.into());
     let shared = Shared::new(driver, drive);

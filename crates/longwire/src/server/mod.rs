@@ -1,7 +1,7 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `registry`, `service` (a request), `connection` (a connection), `serving`
+//! `guard`, `registry`, `service` (a request), `connection` (a connection), `serving`
 //! (all of them).
 
 mod body;
@@ -11,6 +11,8 @@ mod origin;
 mod route;
 
 mod caps;
+
+mod guard;
 
 mod registry;
 
@@ -68,6 +70,7 @@ pub struct Server {
     folders: Vec<(String, Page)>,
     fallback: Option<Page>,
     handshake_timeout: Duration,
+    write_timeout: Duration,
     max_connections: usize,
     max_connections_per_address: usize,
 }
@@ -81,6 +84,7 @@ impl Default for Server {
             folders: Vec::new(),
             fallback: None,
             handshake_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             max_connections: 65_536,
             max_connections_per_address: 4096,
         }
@@ -183,6 +187,14 @@ impl Server {
         self
     }
 
+    /// How long a client may take nothing of a plain HTTP response that waits
+    /// for it: 30 s. Sockets have their heartbeat.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
     /// Memory for messages in assembly and output that waits, over all sockets:
     /// 1 GiB. A socket that needs more is closed with 1013.
     #[must_use]
@@ -254,6 +266,7 @@ impl Server {
             folders: self.folders,
             fallback: self.fallback,
             handshake_timeout: self.handshake_timeout,
+            write_timeout: self.write_timeout,
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
         })
@@ -269,6 +282,7 @@ struct Site {
     folders: Vec<(String, Page)>,
     fallback: Option<Page>,
     handshake_timeout: Duration,
+    write_timeout: Duration,
     max_connections: usize,
     max_connections_per_address: usize,
 }

@@ -441,3 +441,20 @@ async fn a_fallback_answers_what_has_no_route() {
     socket.send("x").await.unwrap();
     assert!(socket.next().await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn a_client_that_asks_for_a_page_and_reads_nothing_is_dropped() {
+    let server = Server::new()
+        .page("/large", |_| async { Response::new(vec![0; 50 << 20]) })
+        .route("/", echo)
+        .write_timeout(Duration::from_millis(100))
+        .max_connections(1);
+    let server = TestServer::start(server).await;
+    let mut deaf = TcpStream::connect(server.addr).await.unwrap();
+    let request = b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+    deaf.write_all(request).await.unwrap();
+    deaf.readable().await.unwrap();
+    assert!(longwire::connect(server.url("/")).await.is_err());
+    // Its place is free once it is dropped.
+    soon(async { while longwire::connect(server.url("/")).await.is_err() {} }).await;
+}
