@@ -476,3 +476,34 @@ async fn a_close_that_nobody_waits_for_ends_in_time_although_nothing_is_read() {
     assert_eq!(start.elapsed().as_secs(), 10);
     drop(receiver);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_reads_ahead_a_bounded_number_of_bytes_and_goes_on_when_they_are_read() {
+    for payload in [0, 1000] {
+        let (mut peer, mut socket) = over_pipe(1024, &Options::new(Drive::Task));
+        let mut frame = vec![0x82, 0xfe, 0, 0, 0, 0, 0, 0];
+        frame[2..4].copy_from_slice(&1000_u16.to_be_bytes());
+        frame.resize(8 + payload, 1);
+        if payload == 0 {
+            frame = vec![0x82, 0x80, 0, 0, 0, 0];
+        }
+        let second = Duration::from_secs(1);
+        let mut written = 0;
+        while let Ok(done) = tokio::time::timeout(second, peer.write_all(&frame)).await {
+            done.unwrap();
+            written += 1;
+            assert!(written < 100_000, "reading never stops");
+        }
+        // Each message counts for 64 bytes beside its own.
+        let ahead = written * (64 + payload);
+        assert!(
+            ahead <= (64 << 10) + 16_000,
+            "{ahead} bytes were read ahead"
+        );
+        for _ in 0..written {
+            assert_eq!(socket.next().await.unwrap().unwrap().len(), payload);
+        }
+        let more = tokio::time::timeout(second, peer.write_all(&frame.repeat(10))).await;
+        more.unwrap().unwrap();
+    }
+}
