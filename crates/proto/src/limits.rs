@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 //= rfc6455#10.4-1
+//= rfc6455#10.4-2
 /// The limits of one connection, sizes in bytes.
 ///
 /// The defaults carry any message that people exchange in practice and keep

@@ -166,6 +166,7 @@ impl Assembler {
     }
 
     //= rfc6455#5.4-7, rfc6455#5.4-9, rfc6455#5.4-12, rfc6455#6.2-3
+    //= rfc6455#6.2-5
     /// Takes the next piece; gives what it completes.
     pub(crate) fn push<'a>(
         &mut self,

@@ -154,6 +154,7 @@ impl ClientBuilder {
         self
     }
 
+    //= rfc6455#4.1-33
     /// Opens a WebSocket (RFC 6455 section 4.1).
     ///
     /// # Errors

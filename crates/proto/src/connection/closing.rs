@@ -92,6 +92,7 @@ impl Connection {
     }
 
     //= rfc6455#7.1.2-1, rfc6455#7.2.1-2, rfc6455#7.3-1, rfc6455#7.3-2
+    //= rfc6455#7.1.7-6
     /// Starts the closing handshake (section 7.1.2), behind all that waits to
     /// be sent. Does nothing where the connection is closing already.
     pub fn close(&mut self, frame: Option<&CloseFrame>, now: Instant) {
@@ -137,6 +138,7 @@ impl Connection {
             by,
         };
         //= rfc6455#5.5.1-12, rfc6455#5.5.1-13, rfc6455#7.1.1-2
+        //= rfc6455#7.1.1-4, rfc6455#7.1.1-5
         let end = match self.role() {
             Role::Server => End::Drop,
             Role::Client => End::Await,

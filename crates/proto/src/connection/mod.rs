@@ -188,6 +188,7 @@ impl Connection {
     // What happened.
 
     //= rfc6455#6.2-1, rfc6455#10.7-1
+    //= rfc6455#5.4-13
     /// Takes the next event out of `input`. `None` says that all of it is
     /// consumed; what is unfinished is kept. Call again until then, with the
     /// output transmitted in between where [`Connection::should_transmit`].
@@ -413,6 +414,7 @@ impl Connection {
 
     //= rfc6455#5.1-7, rfc6455#5.4-1, rfc6455#5.4-2, rfc6455#5.4-6, rfc6455#5.5.1-6
     //= rfc6455#6.1-1, rfc6455#6.1-2, rfc6455#6.1-3, rfc6455#6.1-4
+    //= rfc6455#6.1-7, rfc6455#6.1-8
     /// The header of the next data frame, if it may be sent now; its bytes are
     /// counted then.
     fn next_header(

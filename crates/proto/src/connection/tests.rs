@@ -225,6 +225,7 @@ fn text_fails_on_the_first_bad_byte_before_the_message_is_whole() {
 }
 
 //= rfc6455#5.4-9, rfc6455#6.2-3 test
+//= rfc6455#6.2-5 test
 #[test]
 fn zero_length_frames_and_fragments_make_messages() {
     let (mut server, now) = server();
@@ -314,6 +315,7 @@ fn a_close_from_the_peer_is_echoed_and_the_server_drops_the_transport_first() {
 }
 
 //= rfc6455#5.5.1-13, rfc6455#7.1.1-3 test
+//= rfc6455#7.1.1-5 test
 #[test]
 fn a_client_waits_a_bounded_time_for_the_server_to_drop_the_transport() {
     for ended in [true, false] {
@@ -465,6 +467,7 @@ fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
 }
 
 //= rfc6455#10.4-1 test
+//= rfc6455#10.4-2 test
 #[test]
 fn each_limit_ends_in_its_code_and_is_named() {
     let small = Limits {

@@ -103,6 +103,7 @@ impl Handshake {
 
     //= rfc6455#4.1-25, rfc6455#4.1-27, rfc6455#4.1-28, rfc6455#4.1-29, rfc6455#4.1-30
     //= rfc6455#4.1-32
+    //= rfc6455#7.2.1-3
     /// Judges the response (section 4.1, items 1 to 6 of its validation); gives
     /// the subprotocol agreed on.
     pub fn verify<B>(&self, response: &Response<B>) -> Result<Option<String>, ResponseError> {

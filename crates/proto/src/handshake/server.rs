@@ -81,6 +81,7 @@ impl Offer {
 
     //= rfc6455#4.2.2-7, rfc6455#4.2.2-8, rfc6455#4.2.2-9, rfc6455#4.2.2-10, rfc6455#4.2.2-11
     //= rfc6455#4.2.2-12, rfc6455#4.2.2-13, rfc6455#5.8-1, rfc6455#9.1-5
+    //= rfc6455#4.2.2-16, rfc6455#4.2.2-17, rfc6455#9.1-7
     /// The response that accepts (section 4.2.2, item 5), with the subprotocol
     /// chosen; no extension is accepted.
     pub fn accept(&self, subprotocol: Option<&str>) -> Result<Response<()>, NotOffered> {
@@ -240,6 +241,7 @@ fn target_len<B>(request: &Request<B>) -> usize {
         + uri.authority().map_or(0, |a| a.as_str().len())
 }
 
+//= rfc6455#4.2.1-13
 /// The value of a header that must be there exactly once.
 fn single(headers: &HeaderMap, name: HeaderName) -> Result<&str, RequestError> {
     let mut values = headers.get_all(&name).iter();

@@ -73,6 +73,7 @@ pub(crate) fn list<'h>(
     Ok(elements)
 }
 
+//= rfc6455#4.1-40
 /// Whether a list that need not be of tokens alone has this element, in any
 /// case of letters. `Upgrade` may carry versions (`websocket, h2c/1`).
 pub(crate) fn list_has(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {

@@ -136,6 +136,7 @@ async fn at_most_64_kib_of_a_refusals_body_are_kept() {
 
 //= rfc6455#4.1-27, rfc6455#4.1-28, rfc6455#4.1-29, rfc6455#4.1-30, rfc6455#4.1-31 test
 //= rfc6455#4.1-32 test
+//= rfc6455#7.2.1-3 test
 #[tokio::test]
 async fn an_answer_that_breaks_the_protocol_fails_the_connection() {
     let cases: [(&str, &str); 8] = [
@@ -194,6 +195,7 @@ async fn a_response_head_without_end_is_cut_off_at_the_limit() {
 }
 
 //= rfc6455#4.1-24, rfc6455#4.2.2-14 test
+//= rfc6455#4.1-33 test
 #[tokio::test]
 async fn frames_right_behind_the_response_are_not_lost() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

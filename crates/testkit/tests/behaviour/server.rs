@@ -232,6 +232,7 @@ async fn a_hook_that_asks_for_the_impossible_or_panics_is_a_500() {
     }
 }
 
+//= rfc6455#4.2.2-16 test
 #[tokio::test]
 async fn the_servers_order_of_subprotocols_decides() {
     let route = Route::new(|mut socket: Socket| async move {
@@ -338,6 +339,7 @@ async fn a_handler_that_fails_or_panics_closes_with_1011_and_one_that_is_done_wi
 }
 
 //= rfc6455#5.5.1-12, rfc6455#7.1.1-2 test
+//= rfc6455#7.1.1-4 test
 #[tokio::test]
 async fn a_server_drops_the_transport_first() {
     let server = TestServer::with(echo).await;
@@ -457,4 +459,19 @@ async fn a_client_that_asks_for_a_page_and_reads_nothing_is_dropped() {
     assert!(longwire::connect(server.url("/")).await.is_err());
     // Its place is free once it is dropped.
     soon(async { while longwire::connect(server.url("/")).await.is_err() {} }).await;
+}
+
+//= rfc6455#4.1-40, rfc6455#4.2.1-13, rfc6455#4.2.2-17 test
+#[tokio::test]
+async fn header_fields_count_in_any_order_and_any_case_of_letters() {
+    let server = TestServer::with(echo).await;
+    let request = "GET / HTTP/1.1\r\nsEC-wEBSOCKET-vERSION: 13\r\nX-Unknown: yes\r\n\
+                   CONNECTION: keep-alive, uPGRADE\r\nsec-websocket-KEY:  dGhlIHNhbXBsZSBub25jZQ==  \r\n\
+                   uPgRaDe: WebSocket\r\nhost: h\r\n\r\n";
+    let response = exchange(server.addr, request).await;
+    assert!(
+        response.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{response}"
+    );
+    assert!(response.contains("\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
 }

@@ -159,6 +159,7 @@ fn check(world: &World, outcome: &Outcome, seed: u64) {
     }
 }
 
+//= rfc6455#5.4-13 test
 #[test]
 fn a_conversation_is_the_same_however_it_is_cut() {
     let expected = |world: &mut World| {

@@ -159,6 +159,7 @@ async fn a_cancelled_close_goes_on_by_itself() {
 }
 
 //= rfc6455#7.2.1-2, rfc6455#7.3-2 test
+//= rfc6455#7.1.7-6 test
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_times_out_leaves_the_connection_alone() {
     let (mut client, mut server) = pair(1024, &caller(), &caller());
@@ -210,6 +211,7 @@ async fn pings_and_pongs_are_told_to_a_program_that_asks() {
 }
 
 //= rfc6455#5.5.1-6, rfc6455#6.1-1 test
+//= rfc6455#6.1-7 test
 #[tokio::test]
 async fn nothing_can_be_sent_after_the_close() {
     let server = TestServer::with(sink).await;

@@ -144,6 +144,7 @@ fn a_malformed_or_repeated_subprotocol_is_answered_by_400() {
 }
 
 //= rfc6455#4.2.1-11, rfc6455#4.2.2-8, rfc6455#5.8-1, rfc6455#9.1-1, rfc6455#9.1-5 test
+//= rfc6455#9.1-7 test
 #[test]
 fn extensions_are_read_and_none_is_accepted() {
     let value = r#"permessage-deflate; client_max_window_bits; server_max_window_bits="10", x-foo"#;
