@@ -36,6 +36,8 @@ pub mod message;
 
 pub mod error;
 
+mod headers;
+
 mod transport;
 
 mod driver;

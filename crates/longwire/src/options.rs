@@ -76,3 +76,44 @@ impl Options {
         self
     }
 }
+
+/// Gives a builder with a field `options` the settings of sockets as its own.
+macro_rules! forward_options {
+    ($builder:ident) => {
+        impl $builder {
+            /// What the peer may make us hold; see [`longwire_proto::Limits`].
+            #[must_use]
+            pub fn limits(mut self, limits: longwire_proto::Limits) -> Self {
+                self.options = self.options.limits(limits);
+                self
+            }
+
+            /// Pings that find dead peers; see [`crate::Options::heartbeat`].
+            #[must_use]
+            pub fn heartbeat(
+                mut self,
+                heartbeat: impl Into<Option<longwire_proto::Heartbeat>>,
+            ) -> Self {
+                self.options = self.options.heartbeat(heartbeat);
+                self
+            }
+
+            /// Closes quiet connections; see [`crate::Options::idle_timeout`].
+            #[must_use]
+            pub fn idle_timeout(mut self, timeout: impl Into<Option<std::time::Duration>>) -> Self {
+                self.options = self.options.idle_timeout(timeout);
+                self
+            }
+
+            /// How long the closing handshake may take; see
+            /// [`crate::Options::close_timeout`].
+            #[must_use]
+            pub fn close_timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.options = self.options.close_timeout(timeout);
+                self
+            }
+        }
+    };
+}
+
+pub(crate) use forward_options;

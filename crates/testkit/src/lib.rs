@@ -2,12 +2,14 @@
 //!
 //! Bottom-up: [`spec`] reads the requirement lists under `spec/` and the
 //! markers in the code; [`layers`] finds modules that use one above them;
-//! [`sim`] is a network under a virtual clock; [`peers`] starts WebSocket programs that we did not
+//! [`wire`] has frames written by hand; [`sim`] is a network under a virtual clock; [`peers`] starts WebSocket programs that we did not
 //! write.
 
 pub mod spec;
 
 pub mod layers;
+
+pub mod wire;
 
 pub mod sim;
 

@@ -8,15 +8,15 @@ mod target;
 use std::time::Duration;
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use longwire_proto::Role;
 use longwire_proto::handshake::client::Handshake;
-use longwire_proto::{Heartbeat, Limits, Role};
 use rand::RngExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::error::{Error, Result, Step, UsageError};
-use crate::options::{Drive, Options};
+use crate::error::{Error, Result, Step};
+use crate::headers::GivenHeaders;
+use crate::options::{Drive, Options, forward_options};
 use crate::socket::{Info, Socket};
 use crate::transport::{Io, Transport};
 use handshake::{Agreed, shake_hands};
@@ -47,9 +47,7 @@ pub async fn connect(url: impl AsRef<str>) -> Result<Socket> {
 pub struct ClientBuilder {
     options: Options,
     subprotocols: Vec<String>,
-    headers: HeaderMap,
-    /// A header that was none, told when connecting.
-    bad_header: Option<(String, String)>,
+    headers: GivenHeaders,
     connect_timeout: Duration,
     handshake_timeout: Duration,
 }
@@ -59,8 +57,7 @@ impl Default for ClientBuilder {
         Self {
             options: Options::new(Drive::Task),
             subprotocols: Vec::new(),
-            headers: HeaderMap::new(),
-            bad_header: None,
+            headers: GivenHeaders::default(),
             connect_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
         }
@@ -84,16 +81,7 @@ impl ClientBuilder {
     /// that is no header is told when connecting.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        match (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(value),
-        ) {
-            (Ok(name), Ok(value)) => {
-                self.headers.append(name, value);
-            }
-            _ => self.bad_header = Some((name.to_owned(), value.to_owned())),
-        }
+        self.headers.append(name.as_ref(), value.as_ref());
         self
     }
 
@@ -101,8 +89,8 @@ impl ClientBuilder {
     /// where a server asks for it.
     #[must_use]
     pub fn origin(mut self, origin: impl AsRef<str>) -> Self {
-        self.headers.remove(ORIGIN);
-        self.header(ORIGIN, origin.as_ref())
+        self.headers.replace(&ORIGIN, origin.as_ref());
+        self
     }
 
     /// How long looking up the host and connecting may take: 10 s.
@@ -116,34 +104,6 @@ impl ClientBuilder {
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
-        self
-    }
-
-    /// See [`Options::limits`].
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.options = self.options.limits(limits);
-        self
-    }
-
-    /// See [`Options::heartbeat`].
-    #[must_use]
-    pub fn heartbeat(mut self, heartbeat: impl Into<Option<Heartbeat>>) -> Self {
-        self.options = self.options.heartbeat(heartbeat);
-        self
-    }
-
-    /// See [`Options::idle_timeout`].
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.options = self.options.idle_timeout(timeout);
-        self
-    }
-
-    /// See [`Options::close_timeout`].
-    #[must_use]
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.options = self.options.close_timeout(timeout);
         self
     }
 
@@ -219,12 +179,10 @@ impl ClientBuilder {
         target: Target,
         mut info: Info,
     ) -> Result<Socket> {
-        if let Some((name, value)) = self.bad_header.clone() {
-            return Err(UsageError::Header { name, value }.into());
-        }
+        let headers = self.headers.get()?;
         //= rfc6455#4.1-16
         let handshake = Handshake::new(rand::rng().random(), self.subprotocols.clone())?;
-        let request = handshake.request(target.resource, target.authority, &self.headers)?;
+        let request = handshake.request(target.resource, target.authority, headers)?;
         let limits = &self.options.config.limits;
         let exchange = shake_hands(transport, into_io, &handshake, request, limits);
         let Agreed {
@@ -249,3 +207,5 @@ impl ClientBuilder {
         ))
     }
 }
+
+forward_options!(ClientBuilder);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use longwire_proto::{Config, Heartbeat, Limits, MemoryBudget};
+use longwire_proto::{Config, MemoryBudget};
 use tower_http::services::ServeDir;
 use tower_service::Service as _;
 
@@ -38,7 +38,7 @@ pub use route::{Accept, Decision, IntoRoute, Refuse, Route, UpgradeRequest};
 pub use serving::{BoundServer, ServerHandle, ShutdownReport};
 
 use crate::error::{Result, UsageError};
-use crate::options::{Drive, Options};
+use crate::options::{Drive, Options, forward_options};
 use origin::OriginCheck;
 use route::BoxFuture;
 
@@ -152,34 +152,6 @@ impl Server {
         self
     }
 
-    /// What a peer may make us hold; see [`Limits`].
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.options = self.options.limits(limits);
-        self
-    }
-
-    /// See [`Options::heartbeat`].
-    #[must_use]
-    pub fn heartbeat(mut self, heartbeat: impl Into<Option<Heartbeat>>) -> Self {
-        self.options = self.options.heartbeat(heartbeat);
-        self
-    }
-
-    /// See [`Options::idle_timeout`].
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.options = self.options.idle_timeout(timeout);
-        self
-    }
-
-    /// See [`Options::close_timeout`].
-    #[must_use]
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.options = self.options.close_timeout(timeout);
-        self
-    }
-
     /// How long a client may take to send a request's head: 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
@@ -272,6 +244,8 @@ impl Server {
         })
     }
 }
+
+forward_options!(Server);
 
 /// A server's settings and routes, checked.
 struct Site {

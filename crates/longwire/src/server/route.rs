@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 use super::origin::OriginPolicy;
 use crate::error::Result;
+use crate::headers::GivenHeaders;
 use crate::options::Drive;
 use crate::socket::Socket;
 
@@ -190,9 +191,8 @@ impl UpgradeRequest {
 #[derive(Debug, Default)]
 pub struct Accept {
     pub(super) subprotocol: Option<String>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: GivenHeaders,
     pub(super) extensions: Extensions,
-    pub(super) bad_header: Option<(String, String)>,
 }
 
 impl Accept {
@@ -213,16 +213,7 @@ impl Accept {
     /// why.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        let value = value.as_ref();
-        match (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(value),
-        ) {
-            (Ok(name), Ok(value)) => {
-                self.headers.append(name, value);
-            }
-            _ => self.bad_header = Some((name.to_owned(), value.to_owned())),
-        }
+        self.headers.append(name, value.as_ref());
         self
     }
 

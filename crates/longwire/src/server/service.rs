@@ -125,15 +125,14 @@ impl Requests {
         on_upgrade: OnUpgrade,
         uri: Uri,
     ) -> Response<Body> {
-        if let Some((name, value)) = accept.bad_header {
-            tracing::error!(
-                name,
-                value,
-                "the upgrade hook set something that is no header"
-            );
-            return internal_error();
-        }
-        if let Some(name) = OURS.iter().find(|name| accept.headers.contains_key(*name)) {
+        let headers = match accept.headers.get() {
+            Ok(headers) => headers,
+            Err(error) => {
+                tracing::error!(%error, "the upgrade hook set something that is no header");
+                return internal_error();
+            }
+        };
+        if let Some(name) = OURS.iter().find(|name| headers.contains_key(*name)) {
             tracing::error!(%name, "the upgrade hook set a header of the handshake's own");
             return internal_error();
         }
@@ -149,7 +148,7 @@ impl Requests {
                 return internal_error();
             }
         };
-        response.headers_mut().extend(accept.headers);
+        response.headers_mut().extend(headers.clone());
         let upgrading = Upgrading {
             on_upgrade,
             handler: route.handler.clone(),

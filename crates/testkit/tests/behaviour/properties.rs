@@ -7,12 +7,12 @@ use longwire::http::{HeaderMap, HeaderValue, Request, Response};
 use longwire_proto::handshake::client::Handshake;
 use longwire_proto::handshake::server::Offer;
 use longwire_proto::http::extension::{Extension, ExtensionParam, parse_extensions};
-use longwire_proto::mask::apply_mask;
 use longwire_proto::utf8::Utf8Validator;
 use longwire_proto::{
-    CloseCode, ClosedBy, Config, Connection, Event, FrameHeader, Input, Limits, MemoryBudget,
-    MessageKind, Opcode, Role,
+    CloseCode, ClosedBy, Config, Connection, Event, Input, Limits, MemoryBudget, MessageKind,
+    Opcode, Role,
 };
+use longwire_testkit::wire::frame;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -56,26 +56,9 @@ fn sent() -> impl Strategy<Value = Sent> {
     ]
 }
 
-/// A frame as the peer of `receiver` sends it.
-fn frame(receiver: Role, fin: bool, opcode: Opcode, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let masking_key = (receiver == Role::Server).then_some(key);
-    let mut header = [0; FrameHeader::MAX_LEN];
-    let len = FrameHeader {
-        fin,
-        opcode,
-        masking_key,
-        payload_len: payload.len() as u64,
-    }
-    .encode(&mut header);
-    let mut frame = [&header[..len], payload].concat();
-    if masking_key.is_some() {
-        apply_mask(&mut frame[len..], key, 0);
-    }
-    frame
-}
-
 /// The bytes of what is sent, with a ping between fragments, and what it says.
 fn stream(receiver: Role, all: &[Sent], key: [u8; 4]) -> (Vec<u8>, Vec<Told>) {
+    let key = (receiver == Role::Server).then_some(key);
     let mut bytes = Vec::new();
     let mut says = Vec::new();
     for sent in all {
@@ -83,12 +66,12 @@ fn stream(receiver: Role, all: &[Sent], key: [u8; 4]) -> (Vec<u8>, Vec<Told>) {
             Sent::Text(text, cuts) => (Opcode::Text, text.as_bytes(), cuts),
             Sent::Binary(data, cuts) => (Opcode::Binary, data.as_slice(), cuts),
             Sent::Ping(payload) => {
-                bytes.extend(frame(receiver, true, Opcode::Ping, payload, key));
+                bytes.extend(frame(true, Opcode::Ping, payload, key));
                 says.push(Told::Ping(payload.clone()));
                 continue;
             }
             Sent::Pong(payload) => {
-                bytes.extend(frame(receiver, true, Opcode::Pong, payload, key));
+                bytes.extend(frame(true, Opcode::Pong, payload, key));
                 says.push(Told::Pong(payload.clone()));
                 continue;
             }
@@ -102,9 +85,9 @@ fn stream(receiver: Role, all: &[Sent], key: [u8; 4]) -> (Vec<u8>, Vec<Told>) {
         let (mut start, mut opcode) = (0, opcode);
         for (i, &end) in cuts.iter().enumerate() {
             let fin = i + 1 == cuts.len();
-            bytes.extend(frame(receiver, fin, opcode, &payload[start..end], key));
+            bytes.extend(frame(fin, opcode, &payload[start..end], key));
             if !fin {
-                bytes.extend(frame(receiver, true, Opcode::Ping, b"!", key));
+                bytes.extend(frame(true, Opcode::Ping, b"!", key));
                 says.push(Told::Ping(b"!".to_vec()));
             }
             (start, opcode) = (end, Opcode::Continuation);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use longwire::server::{IntoRoute, ServerHandle};
 use longwire::{Result, Server, Socket};
+use longwire_proto::Opcode;
 use longwire_proto::mask::apply_mask;
-use longwire_proto::{FrameHeader, Opcode};
+use longwire_testkit::wire::frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -117,20 +118,7 @@ impl Raw {
 
     pub(crate) fn frame(&self, fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
         let masking_key = self.masked.then_some([0x12, 0x34, 0x56, 0x78]);
-        let mut header = [0; FrameHeader::MAX_LEN];
-        let len = FrameHeader {
-            fin,
-            opcode,
-            masking_key,
-            payload_len: payload.len() as u64,
-        }
-        .encode(&mut header);
-        let mut frame = header[..len].to_vec();
-        frame.extend_from_slice(payload);
-        if let Some(key) = masking_key {
-            apply_mask(&mut frame[len..], key, 0);
-        }
-        frame
+        frame(fin, opcode, payload, masking_key)
     }
 
     pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) {
