@@ -17,6 +17,9 @@ use crate::transport::{Io, Transport};
 /// hyper's own least buffer.
 const LEAST_BUFFER: usize = 8 << 10;
 
+/// hyper makes room for all fields at once.
+const MOST_FIELDS: usize = 1 << 16;
+
 /// An agreed handshake.
 pub(super) struct Agreed {
     pub(super) io: Io,
@@ -39,7 +42,7 @@ pub(super) async fn shake_hands<T: Transport>(
     let mut builder = http1::Builder::new();
     builder
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
-        .max_headers(limits.header_fields);
+        .max_headers(limits.header_fields.min(MOST_FIELDS));
     let (mut sender, connection) = builder
         .handshake::<_, Empty<Bytes>>(TokioIo::new(transport))
         .await

@@ -25,6 +25,9 @@ use crate::transport::{Io, Transport, now};
 /// hyper's own least buffer.
 const LEAST_BUFFER: usize = 8 << 10;
 
+/// hyper makes room for all fields at once.
+const MOST_FIELDS: usize = 1 << 16;
+
 /// Fields that hyper reads beyond our limit, so that it is our answer that
 /// tells the client, by name.
 const FIELDS_BEYOND: usize = 28;
@@ -66,8 +69,13 @@ async fn serve_http<T: Transport>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(site.handshake_timeout)
-        .max_headers(limits.header_fields + FIELDS_BEYOND)
-        .max_buf_size((limits.header_bytes * 2).max(LEAST_BUFFER))
+        .max_headers(
+            limits
+                .header_fields
+                .saturating_add(FIELDS_BEYOND)
+                .min(MOST_FIELDS),
+        )
+        .max_buf_size(limits.header_bytes.saturating_mul(2).max(LEAST_BUFFER))
         .serve_connection(
             TokioIo::new(Guard::new(transport, site.write_timeout)),
             service,

@@ -109,15 +109,30 @@ impl<M: Into<Message>> Sink<M> for Sender {
     }
 }
 
-/// The receiving half of a [`Socket`].
+/// The receiving half of a [`Socket`]. Where it is dropped and the sending half
+/// lives on, what arrives is thrown away: pings are answered, and the end of the
+/// connection is noticed.
 pub struct Receiver {
     handle: Arc<Handle>,
     ended: bool,
+    reunited: bool,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if !self.reunited {
+            self.handle.shared.discard();
+        }
+    }
 }
 
 impl Receiver {
     pub(super) fn new(handle: Arc<Handle>, ended: bool) -> Self {
-        Self { handle, ended }
+        Self {
+            handle,
+            ended,
+            reunited: false,
+        }
     }
 
     /// As [`Socket::next`].
@@ -142,11 +157,12 @@ impl Receiver {
 
     /// Joins the halves again; `Err` gives them back where they are of
     /// different sockets or the sender has clones.
-    pub fn reunite(self, sender: Sender) -> Result<Socket, (Sender, Self)> {
+    pub fn reunite(mut self, sender: Sender) -> Result<Socket, (Sender, Self)> {
         // Two handles: this one's and the sender's.
         if Arc::ptr_eq(&self.handle, &sender.handle) && Arc::strong_count(&self.handle) == 2 {
+            self.reunited = true;
             Ok(Socket {
-                handle: self.handle,
+                handle: self.handle.clone(),
                 ended: self.ended,
             })
         } else {

@@ -209,7 +209,7 @@ impl Shared {
     pub(crate) fn poll_keep(&self, cx: &Context<'_>) -> Poll<()> {
         self.wait_as_keeper(cx);
         self.with(|driver, cx| {
-            if self.drive == Drive::Task || !driver.connection.is_open() {
+            if self.drive == Drive::Task || driver.discard || !driver.connection.is_open() {
                 let _ = driver.poll_drive(cx);
             } else {
                 let _ = driver.poll_transmit(cx);
@@ -232,6 +232,12 @@ impl Shared {
             self.poll_closed(cx, true)
         })
         .await
+    }
+
+    /// Nobody will read what arrives: the keeper takes over.
+    pub(super) fn discard(&self) {
+        self.with(|driver, _| driver.discard_input());
+        self.wake_keeper();
     }
 
     /// The last handle is gone: the keeper takes over.

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::heartbeat::Deadline;
+use super::heartbeat::{Deadline, later};
 use super::{Connection, MessageKind, TransportState};
 use crate::Role;
 use crate::close::{CloseCode, CloseFrame};
@@ -147,7 +147,7 @@ impl Connection {
         self.state = State::Ending {
             closed,
             end,
-            deadline: now + self.config.close_timeout,
+            deadline: later(now, self.config.close_timeout),
         };
         self.finish_if_done();
         Ok(frame)
@@ -184,7 +184,7 @@ impl Connection {
         self.state = State::Ending {
             closed: Closed::abnormal(by),
             end: End::Linger,
-            deadline: now + self.config.linger,
+            deadline: later(now, self.config.linger),
         };
         self.finish_if_done();
     }
@@ -218,7 +218,7 @@ impl Connection {
                 self.state = State::Ending {
                     closed: Closed::abnormal(ClosedBy::Lost),
                     end: End::ReadOut,
-                    deadline: now + self.config.linger,
+                    deadline: later(now, self.config.linger),
                 };
             }
             State::Ending { closed, .. } => {

@@ -22,6 +22,12 @@ impl Default for Heartbeat {
     }
 }
 
+/// The instant so long after `now`; a time that no clock reaches is a century.
+pub(super) fn later(now: Instant, time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+    now.checked_add(time).unwrap_or_else(|| now + CENTURY)
+}
+
 /// The least bytes that count as data moving. Less in a whole timeout is a
 /// peer that only pretends to live.
 const PROGRESS: u64 = 4096;
@@ -38,7 +44,7 @@ pub(super) struct Deadline {
 impl Deadline {
     pub(super) fn new(now: Instant, period: Duration, moved: u64) -> Self {
         Self {
-            at: now + period,
+            at: later(now, period),
             period,
             moved,
         }
@@ -89,7 +95,7 @@ impl Pulse {
     pub(super) fn new(settings: Heartbeat, now: Instant) -> Self {
         Self {
             settings,
-            next: now + settings.interval,
+            next: later(now, settings.interval),
             count: 0,
             asked: None,
             latency: None,
@@ -116,7 +122,7 @@ impl Pulse {
         }
         self.count += 1;
         let payload = self.count.to_be_bytes();
-        self.next = now + self.settings.interval;
+        self.next = later(now, self.settings.interval);
         self.asked = Some(Asked {
             at: now,
             payload,

@@ -45,7 +45,7 @@ use crate::limits::{Limit, Share};
 use crate::message::{Assembled, Assembler, ControlPayload, Data, Text};
 use crate::opcode::Opcode;
 use closing::State;
-use heartbeat::{Due, Pulse};
+use heartbeat::{Due, Pulse, later};
 use output::Output;
 
 /// Gives a new masking key for each frame, from a cryptographically secure
@@ -282,7 +282,7 @@ impl Connection {
             return;
         }
         if let Some(idle) = self.config.idle_timeout
-            && now >= self.last_message + idle
+            && now >= later(self.last_message, idle)
         {
             return self.close_idle(now);
         }
@@ -307,7 +307,7 @@ impl Connection {
         let idle = self
             .config
             .idle_timeout
-            .map(|timeout| self.last_message + timeout);
+            .map(|timeout| later(self.last_message, timeout));
         match (ping, idle) {
             (Some(ping), Some(idle)) => Some(ping.min(idle)),
             (ping, idle) => ping.or(idle),

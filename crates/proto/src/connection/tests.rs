@@ -612,3 +612,27 @@ fn a_failure_in_the_middle_of_a_frame_finishes_it_before_the_close() {
     let rest = transmit(&mut server, now);
     assert_eq!(&rest[..5], b"irst\x88");
 }
+
+#[test]
+fn times_that_no_clock_reaches_are_never_and_not_a_panic() {
+    let now = Instant::now();
+    let config = Config {
+        heartbeat: Some(Heartbeat {
+            interval: Duration::MAX,
+            timeout: Duration::MAX,
+        }),
+        idle_timeout: Some(Duration::MAX),
+        close_timeout: Duration::MAX,
+        linger: Duration::MAX,
+        ..Config::default()
+    };
+    let mut server = Connection::server(config, now);
+    server.send_text("x").unwrap();
+    transmit(&mut server, now);
+    server.handle_timeout(now + 1000 * SECOND);
+    assert!(server.is_open());
+    server.close(None, now);
+    assert!(server.next_timeout().unwrap() > now + 1000 * SECOND);
+    receive(&mut server, b"\xff", now);
+    assert!(server.next_timeout().unwrap() > now + 1000 * SECOND);
+}

@@ -509,3 +509,29 @@ async fn a_task_reads_ahead_a_bounded_number_of_bytes_and_goes_on_when_they_are_
         more.unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_sender_alone_still_answers_pings_and_notices_the_end() {
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let told = std::sync::Mutex::new(Some(told));
+    let server = TestServer::with(move |socket: Socket| {
+        let told = told.lock().unwrap().take().unwrap();
+        async move {
+            let (sender, receiver) = socket.split();
+            drop(receiver);
+            sender.send("pushed").await?;
+            told.send(sender.ended().await).unwrap();
+            Ok(())
+        }
+    })
+    .await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    assert_eq!(raw.read().await, Some((0x81, b"pushed".to_vec())));
+    raw.send(Opcode::Text, b"nobody reads this").await;
+    raw.send(Opcode::Ping, b"1").await;
+    assert_eq!(raw.read().await, Some((0x8a, b"1".to_vec())));
+    raw.send(Opcode::Close, &1000_u16.to_be_bytes()).await;
+    assert_eq!(raw.read_close().await, 1000);
+    let closed = soon(hears).await.unwrap();
+    assert!(closed.clean && closed.by == ClosedBy::Peer, "{closed}");
+}
