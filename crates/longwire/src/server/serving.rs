@@ -37,6 +37,19 @@ pub struct BoundServer {
     local_addr: SocketAddr,
     site: Arc<Site>,
     control: Arc<Control>,
+    ending: Ending,
+}
+
+/// Tells those that wait for the end, also where a server is just dropped.
+#[derive(Debug)]
+struct Ending(Arc<Control>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.report.send_modify(|report| {
+            report.get_or_insert_default();
+        });
+    }
 }
 
 /// What a server and its handles share.
@@ -71,7 +84,7 @@ pub struct ServerHandle {
 
 impl ServerHandle {
     /// Stops accepting, closes all sockets with 1001, and waits for the server
-    /// to end: when all have closed, or at the deadline.
+    /// to end: when all have closed, at the deadline, or where it is dropped.
     ///
     /// # Cancel safety
     ///
@@ -96,15 +109,17 @@ impl ServerHandle {
 impl BoundServer {
     pub(super) async fn bind(address: impl tokio::net::ToSocketAddrs, site: Site) -> Result<Self> {
         let listener = TcpListener::bind(address).await?;
+        let control = Arc::new(Control {
+            registry: Arc::default(),
+            stop: watch::Sender::new(None),
+            report: watch::Sender::new(None),
+        });
         Ok(Self {
             local_addr: listener.local_addr()?,
             listener,
             site: Arc::new(site),
-            control: Arc::new(Control {
-                registry: Arc::default(),
-                stop: watch::Sender::new(None),
-                report: watch::Sender::new(None),
-            }),
+            ending: Ending(control.clone()),
+            control,
         })
     }
 
@@ -126,6 +141,7 @@ impl BoundServer {
             listener,
             site,
             control,
+            ending,
             ..
         } = self;
         let (stopping, stopping_seen) = watch::channel(false);
@@ -161,6 +177,7 @@ impl BoundServer {
             connections.shutdown().await;
         }
         control.report.send_replace(Some(report.clone()));
+        drop(ending);
         report
     }
 }

@@ -475,3 +475,18 @@ async fn header_fields_count_in_any_order_and_any_case_of_letters() {
     );
     assert!(response.contains("\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
 }
+
+#[tokio::test]
+async fn a_shutdown_of_a_server_that_is_gone_returns() {
+    let never_run = Server::new().bind("127.0.0.1:0").await.unwrap();
+    let handle = never_run.handle();
+    drop(never_run);
+    soon(handle.shutdown(Duration::MAX)).await;
+    let server = TestServer::with(echo).await;
+    let handle = server.handle.clone();
+    drop(server);
+    let report = soon(handle.shutdown(Duration::MAX)).await;
+    assert_eq!(report.open, 0);
+    // Asked again, it tells the same.
+    assert_eq!(soon(handle.shutdown(Duration::ZERO)).await, report);
+}
