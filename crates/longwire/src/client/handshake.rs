@@ -68,7 +68,7 @@ pub(super) async fn shake_hands<T: Transport>(
         .map_err(|_| std::io::Error::other("the upgraded transport is not the one given"))?;
     Ok(Agreed {
         io: into_io(parts.io.into_inner()),
-        unhandled: parts.read_buf.into(),
+        unhandled: parts.read_buf.to_vec(),
         subprotocol,
         headers,
     })

@@ -9,6 +9,7 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use longwire_proto::{CloseCode, Closed, Connection};
 use tokio::sync::watch;
@@ -109,20 +110,19 @@ async fn serve_socket<T: Transport>(
     } = upgrading;
     let peer = info.peer_addr;
     let path = info.uri.path().to_owned();
-    let parts = match on_upgrade.await {
-        Ok(upgraded) => match upgraded.downcast::<TokioIo<Guard<T>>>() {
-            Ok(parts) => parts,
-            Err(_) => return,
+    let (io, unhandled) = match on_upgrade.await {
+        Ok(upgraded) => match take_back(upgraded) {
+            Some((transport, unhandled)) => (into_io(transport), unhandled),
+            None => return,
         },
         Err(error) => {
             tracing::debug!(%error, "the upgrade failed");
             return;
         }
     };
-    let connection = Connection::server(site.config.clone(), now());
-    let io = into_io(parts.io.into_inner().into_inner());
     //= rfc6455#4.2.2-14
-    let driver = Driver::new(io, connection, parts.read_buf.into());
+    let connection = Connection::server(site.config.clone(), now());
+    let driver = Driver::new(io, connection, unhandled);
     let shared = Shared::new(driver, drive);
     let _entry = registry.enter(shared.clone(), peer);
     tracing::info!(path, "socket opened");
@@ -130,6 +130,14 @@ async fn serve_socket<T: Transport>(
     let closed = run(socket, &shared, &handler).await;
     //= rfc6455#7.1.7-2
     tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+}
+
+/// The transport as it was before HTTP, and a copy of what was read beyond the
+/// request: the buffer itself is as large as HTTP needed it.
+fn take_back<T: Transport>(upgraded: Upgraded) -> Option<(T, Vec<u8>)> {
+    let parts = upgraded.downcast::<TokioIo<Guard<T>>>().ok()?;
+    let unhandled = parts.read_buf.to_vec();
+    Some((parts.io.into_inner().into_inner(), unhandled))
 }
 
 /// Runs the handler, and keeps the socket in order while it does and after.
