@@ -1,7 +1,16 @@
 // A server of the npm package `ws`: what it does is in the path. Prints
 // {"port": N} and ends with its stdin.
+//
+//   /echo               sends each message back with its type
+//   /fragment/N         the same in fragments of N bytes
+//   /close/CODE/REASON  closes at once; 1005 sends no code
+//   /ping/N             sends N pings, then "pongs: N" if all were answered
+//   /report             sends the path and the headers of the request
+//   /subprotocol        selects the second subprotocol offered, and sends its name
+//   /vanish             ends the TCP connection after the first message
+//   /refuse/STATUS      answers the handshake with this status
 
-import { createServer } from "node:http";
+import { STATUS_CODES, createServer } from "node:http";
 import { WebSocketServer } from "ws";
 
 const LIMIT = 32 * 1024 * 1024;
@@ -12,34 +21,35 @@ const routes = {
   },
 
   fragment(socket, size) {
+    const step = Number(size);
     socket.on("message", (data, binary) => {
-      const step = Number(size);
-      for (let at = 0; at < data.length; at += step) {
+      let at = 0;
+      do {
         const fin = at + step >= data.length;
         socket.send(data.subarray(at, at + step), { binary, fin });
-      }
+        at += step;
+      } while (at < data.length);
     });
   },
 
-  close(socket, code, reason) {
-    if (code === "none") socket.close();
-    else socket.close(Number(code), decodeURIComponent(reason ?? ""));
+  close(socket, code, reason = "") {
+    if (code === "1005") socket.close();
+    else socket.close(Number(code), decodeURIComponent(reason));
   },
 
   ping(socket, count) {
-    const expected = Array.from({ length: Number(count) }, (_, i) => `ping ${i}`);
+    const pings = Array.from({ length: Number(count) }, (_, i) => `ping ${i}`);
     const pongs = [];
     socket.on("pong", (data) => {
       pongs.push(data.toString());
-      if (pongs.length === expected.length) {
-        const same = pongs.every((pong, i) => pong === expected[i]);
-        socket.send(same ? `pongs: ${pongs.length}` : `wrong: ${pongs}`);
-      }
+      if (pongs.length < pings.length) return;
+      const same = pongs.every((pong, i) => pong === pings[i]);
+      socket.send(same ? `pongs: ${pongs.length}` : `wrong pongs: ${pongs}`);
     });
-    for (const payload of expected) socket.ping(payload);
+    for (const ping of pings) socket.ping(ping);
   },
 
-  report(socket, _argument, _other, request) {
+  report(socket, _first, _second, request) {
     socket.send(JSON.stringify({ path: request.url, headers: request.headers }));
   },
 
@@ -48,30 +58,36 @@ const routes = {
   },
 
   vanish(socket) {
-    socket.on("message", () => socket.terminate());
+    socket.once("message", () => socket.terminate());
   },
 };
+
+function refuse(stream, status) {
+  const body = "not for you\n";
+  stream.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}\r\nX-Why: because\r\n` +
+      `Content-Type: text/plain\r\nContent-Length: ${body.length}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
+}
 
 const sockets = new WebSocketServer({
   noServer: true,
   perMessageDeflate: false,
   maxPayload: LIMIT,
-  handleProtocols: (offered) => [...offered][1] ?? false,
+  handleProtocols: (offered, request) =>
+    (request.url.startsWith("/subprotocol") && [...offered][1]) || false,
 });
-const server = createServer((_request, response) => response.writeHead(404).end());
+const server = createServer((_request, response) => response.writeHead(426).end());
 server.on("upgrade", (request, stream, head) => {
-  const [, route, first, second] = request.url.split("/");
-  if (route === "refuse") {
-    const body = "not for you";
-    stream.end(
-      `HTTP/1.1 ${first} Refused\r\nX-Why: because\r\nContent-Type: text/plain\r\n` +
-        `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-    );
-    return;
-  }
+  stream.on("error", () => {});
+  const [, route, first, second] = request.url.split("?")[0].split("/");
+  if (route === "refuse") return refuse(stream, first);
+  if (!Object.hasOwn(routes, route)) return refuse(stream, 404);
   sockets.handleUpgrade(request, stream, head, (socket) => {
+    // What a client breaks is the client's to tell.
     socket.on("error", () => {});
-    routes[route]?.(socket, first, second, request);
+    routes[route](socket, first, second, request);
   });
 });
 server.listen(0, "127.0.0.1", () => {

@@ -1,6 +1,15 @@
 """A server of the PyPI package `websockets`: what it does is in the path.
 
 Prints {"port": N} and ends with its stdin.
+
+    /echo               sends each message back with its type
+    /fragment/N         the same in fragments of N bytes, and an empty last one
+    /close/CODE/REASON  closes at once; 1005 sends no code
+    /ping/N             sends N pings, then "pongs: N" if all were answered
+    /report             sends the path and the headers of the request
+    /subprotocol        selects the second subprotocol offered, and sends its name
+    /vanish             ends the TCP connection after the first message
+    /refuse/STATUS      answers the handshake with this status
 """
 
 import asyncio
@@ -9,10 +18,30 @@ import json
 import sys
 from urllib.parse import unquote
 
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Opcode
 
 LIMIT = 32 * 1024 * 1024
+
+
+class Connection(ServerConnection):
+    """Keeps the pongs: the package takes one as the answer to all pings before it."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.pongs = []
+
+    def process_event(self, event):
+        if getattr(event, "opcode", None) is Opcode.PONG:
+            self.pongs.append(bytes(event.data).decode())
+        super().process_event(event)
+
+
+def route_of(request):
+    """The route and its arguments."""
+    _, route, *arguments = request.path.split("?")[0].split("/")
+    return route, arguments
 
 
 async def echo(socket):
@@ -23,19 +52,29 @@ async def echo(socket):
 async def fragment(socket, size):
     step = int(size)
     async for message in socket:
-        await socket.send(message[at : at + step] for at in range(0, len(message), step))
+        text = isinstance(message, str)
+        data = message.encode() if text else message
+        # Without any fragment, the package would send nothing.
+        starts = range(0, len(data), step) or [0]
+        await socket.send([data[at : at + step] for at in starts], text=text)
 
 
 async def close(socket, code, reason=""):
-    # This package sends a code always: without one means with 1000.
-    await socket.close(1000 if code == "none" else int(code), unquote(reason))
+    if code == "1005":
+        # `close` sends a code always.
+        async with socket.send_context():
+            socket.protocol.send_close()
+    else:
+        await socket.close(int(code), unquote(reason))
 
 
 async def ping(socket, count):
-    answers = [await socket.ping(f"ping {i}") for i in range(int(count))]
+    pings = [f"ping {i}" for i in range(int(count))]
+    answers = [await socket.ping(data) for data in pings]
     for answer in answers:
         await answer
-    await socket.send(f"pongs: {len(answers)}")
+    same = socket.pongs == pings
+    await socket.send(f"pongs: {len(pings)}" if same else f"wrong pongs: {socket.pongs}")
     await socket.wait_closed()
 
 
@@ -68,24 +107,27 @@ ROUTES = {
 
 
 async def handle(socket):
-    _, route, *arguments = socket.request.path.split("/")
+    route, arguments = route_of(socket.request)
     try:
         await ROUTES[route](socket, *arguments)
     except ConnectionClosed:
         pass
 
 
-def process_request(socket, request):
-    _, route, *arguments = request.path.split("/")
-    if route != "refuse":
+def refuse(socket, request):
+    route, arguments = route_of(request)
+    if route in ROUTES:
         return None
-    response = socket.respond(http.HTTPStatus(int(arguments[0])), "not for you")
+    status = int(arguments[0]) if route == "refuse" else 404
+    response = socket.respond(http.HTTPStatus(status), "not for you\n")
     response.headers["X-Why"] = "because"
     return response
 
 
-def second(_socket, offered):
-    return offered[1] if len(offered) > 1 else None
+def second_subprotocol(socket, offered):
+    if route_of(socket.request)[0] == "subprotocol" and len(offered) > 1:
+        return offered[1]
+    return None
 
 
 async def main():
@@ -95,9 +137,10 @@ async def main():
         0,
         compression=None,
         max_size=LIMIT,
-        select_subprotocol=second,
-        process_request=process_request,
+        select_subprotocol=second_subprotocol,
+        process_request=refuse,
         ping_interval=None,
+        create_connection=Connection,
     )
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
