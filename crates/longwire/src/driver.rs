@@ -1,30 +1,22 @@
 //! Joins a [`Connection`] to its transport and its timer. Everything here is a
 //! `poll` function, so that dropping a future that called it loses nothing.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use longwire_proto::{Connection, Data, Event as ProtoEvent, Input, Text, TransportState};
+use longwire_proto::{Connection, Input, TransportState};
 use tokio::task::coop;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::message::{Event, Message};
+use crate::inbox::{Arrival, Inbox, Piece, Stream};
+use crate::message::Event;
+use crate::options::Options;
 use crate::transport::{Io, now, with_scratch};
 
 /// Slices given to one write.
 const SLICES: usize = 16;
-
-/// Bytes of received messages that wait for the program where a task of its
-/// own drives the socket: above it, reading stops.
-const INBOX: usize = 64 << 10;
-
-/// What a waiting message costs beside its bytes.
-const INBOX_ENTRY: usize = 64;
 
 /// The transport, and what was done with it.
 struct Link {
@@ -40,9 +32,13 @@ pub(crate) struct Driver {
     /// Input that was read and not handled yet, from `handled` on.
     unhandled: Vec<u8>,
     handled: usize,
-    /// Events read ahead by the task that drives the socket.
-    inbox: VecDeque<Event>,
-    inbox_len: usize,
+    /// What the task that drives the socket has read ahead.
+    inbox: Inbox,
+    /// What becomes of a message that arrives in pieces.
+    stream: Stream,
+    /// Whether messages arrive in pieces even where the program wants them
+    /// whole.
+    always_pieces: bool,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether nobody will read what arrives: it is dropped.
     pub(crate) discard: bool,
@@ -52,7 +48,13 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// `unhandled` is what was read behind the handshake.
-    pub(crate) fn new(io: Io, connection: Connection, unhandled: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        io: Io,
+        mut connection: Connection,
+        unhandled: Vec<u8>,
+        options: &Options,
+    ) -> Self {
+        connection.deliver_pieces(options.message_streams);
         Self {
             link: Some(Link {
                 io,
@@ -62,25 +64,72 @@ impl Driver {
             connection,
             unhandled,
             handled: 0,
-            inbox: VecDeque::new(),
-            inbox_len: 0,
+            inbox: Inbox::default(),
+            stream: Stream::default(),
+            always_pieces: options.message_streams,
             timer: None,
             discard: false,
             released: false,
         }
     }
 
-    /// The next event; `None` once the connection is closed and the transport
-    /// dropped.
+    /// The next event, messages whole; `None` once the connection is closed and
+    /// the transport dropped.
     pub(crate) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
         wanted: Wanted,
     ) -> Poll<Option<Event>> {
-        while let Some(event) = self.inbox.pop_front() {
-            self.inbox_len -= weight(&event);
-            if wanted.includes(&event) {
-                return Poll::Ready(Some(event));
+        self.connection.deliver_pieces(self.always_pieces);
+        loop {
+            let piece = match ready!(self.poll_arrival(cx, wanted)) {
+                None => return Poll::Ready(None),
+                Some(Arrival::Event(event)) => return Poll::Ready(Some(event)),
+                Some(Arrival::Piece(piece)) => piece,
+            };
+            let max = self.connection.config().limits.message_size;
+            match self.stream.gather(&piece, max) {
+                Ok(None) => {}
+                Ok(Some(message)) => return Poll::Ready(Some(Event::Message(message))),
+                Err(size) => self.connection.refuse_message(size, now()),
+            }
+        }
+    }
+
+    /// The next message as a stream: its first piece, or all of it where it has
+    /// arrived already.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        self.connection.deliver_pieces(true);
+        loop {
+            match ready!(self.poll_arrival(cx, Wanted::Messages)) {
+                None => return Poll::Ready(None),
+                Some(Arrival::Piece(mut piece)) => {
+                    if self.stream.read(&mut piece) {
+                        return Poll::Ready(Some(piece));
+                    }
+                }
+                Some(Arrival::Event(Event::Message(message))) => {
+                    return Poll::Ready(Some(Piece {
+                        kind: message.kind(),
+                        first: true,
+                        last: true,
+                        data: message.into_bytes(),
+                    }));
+                }
+                Some(Arrival::Event(_)) => {}
+            }
+        }
+    }
+
+    /// The rest of the message that is being read as a stream is not wanted.
+    pub(crate) fn skip_stream(&mut self) {
+        self.stream.skip();
+    }
+
+    fn poll_arrival(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Arrival>> {
+        while let Some(arrival) = self.inbox.pop() {
+            if wanted.includes(&arrival) {
+                return Poll::Ready(Some(arrival));
             }
         }
         self.poll_input(cx, wanted)
@@ -89,7 +138,7 @@ impl Driver {
     /// Whether the inbox has room again, having been full before an event was
     /// taken from it.
     pub(crate) fn has_room(&self) -> bool {
-        self.inbox_len < INBOX
+        self.inbox.has_room()
     }
 
     /// Writes, reads and keeps time for a program that does not wait for
@@ -109,10 +158,7 @@ impl Driver {
                 continue;
             }
             match self.poll_input(cx, Wanted::All) {
-                Poll::Ready(Some(event)) if !self.discard => {
-                    self.inbox_len += weight(&event);
-                    self.inbox.push_back(event);
-                }
+                Poll::Ready(Some(arrival)) if !self.discard => self.inbox.push(arrival),
                 Poll::Ready(Some(_)) => {}
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
@@ -121,9 +167,10 @@ impl Driver {
     }
 
     /// What other tasks than the one that polls must hear of when it changes.
-    pub(crate) fn news(&self) -> (bool, TransportState, bool) {
+    pub(crate) fn news(&self) -> (bool, bool, TransportState, bool) {
         (
             self.connection.is_open(),
+            self.connection.is_in_message(),
             self.connection.transport_state(),
             self.inbox.is_empty(),
         )
@@ -132,8 +179,7 @@ impl Driver {
     /// Forgets what the program will not read.
     pub(crate) fn discard_input(&mut self) {
         self.discard = true;
-        self.inbox = VecDeque::new();
-        self.inbox_len = 0;
+        self.inbox = Inbox::default();
     }
 
     /// Writes all that waits. Ready when nothing does, be it because the
@@ -203,7 +249,7 @@ impl Driver {
     }
 
     //= rfc6455#5.5.2-2, rfc6455#5.5.1-8
-    fn poll_input(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Event>> {
+    fn poll_input(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Arrival>> {
         loop {
             // Answers to what was read at once leave together, but not too many.
             let gather = !self.unhandled.is_empty() && !self.connection.should_transmit();
@@ -273,7 +319,7 @@ impl Driver {
     }
 
     /// One read, and the first event in what it brought.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
         with_scratch(|scratch| match self.poll_read_bytes(cx, scratch) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => {
@@ -305,7 +351,7 @@ impl Driver {
         }
     }
 
-    fn handle_unhandled(&mut self) -> Option<Event> {
+    fn handle_unhandled(&mut self) -> Option<Arrival> {
         if self.unhandled.is_empty() {
             return None;
         }
@@ -322,8 +368,9 @@ impl Driver {
         event
     }
 
-    fn handle_input(&mut self, input: &mut Input<'_>) -> Option<Event> {
-        self.connection.handle_input(input, now()).map(owned)
+    fn handle_input(&mut self, input: &mut Input<'_>) -> Option<Arrival> {
+        let event = self.connection.handle_input(input, now());
+        event.map(Arrival::from_proto)
     }
 
     //= rfc6455#7.1.1-1
@@ -380,31 +427,11 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    fn includes(self, event: &Event) -> bool {
-        self == Self::All || matches!(event, Event::Message(_))
-    }
-}
-
-fn weight(event: &Event) -> usize {
-    let bytes = match event {
-        Event::Message(message) => message.len(),
-        _ => 0,
-    };
-    INBOX_ENTRY + bytes
-}
-
-fn owned(event: ProtoEvent<'_>) -> Event {
-    match event {
-        ProtoEvent::Text(Text::Borrowed(text)) => Event::Message(Message::from(text)),
-        ProtoEvent::Text(Text::Owned(text)) => {
-            Event::Message(Message::Text(ByteString::from(text)))
-        }
-        ProtoEvent::Binary(Data::Borrowed(bytes)) => {
-            Event::Message(Message::Binary(Bytes::copy_from_slice(bytes)))
-        }
-        ProtoEvent::Binary(Data::Owned(bytes)) => Event::Message(Message::Binary(bytes.into())),
-        ProtoEvent::Ping(payload) => Event::Ping(Bytes::copy_from_slice(&payload)),
-        ProtoEvent::Pong(payload) => Event::Pong(Bytes::copy_from_slice(&payload)),
-        ProtoEvent::Closing(frame) => Event::Closing(frame),
+    fn includes(self, arrival: &Arrival) -> bool {
+        let is_message = matches!(
+            arrival,
+            Arrival::Event(Event::Message(_)) | Arrival::Piece(_)
+        );
+        self == Self::All || is_message
     }
 }

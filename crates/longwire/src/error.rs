@@ -3,6 +3,7 @@
 use std::io;
 
 use http::{HeaderMap, StatusCode};
+use longwire_proto::deflate::CompressionError;
 use longwire_proto::handshake::client::{OfferError, ResponseError};
 use longwire_proto::{CloseFrameError, Closed, ClosedBy, SendError};
 
@@ -172,6 +173,9 @@ pub enum UsageError {
         /// The value as given.
         value: String,
     },
+    /// A setting of compression.
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
     /// A close code or reason.
     #[error(transparent)]
     Close(#[from] CloseFrameError),

@@ -40,9 +40,11 @@ mod headers;
 
 mod transport;
 
-mod driver;
-
 mod options;
+
+mod inbox;
+
+mod driver;
 
 pub mod socket;
 
@@ -53,13 +55,13 @@ pub mod server;
 pub use client::{ClientBuilder, connect};
 pub use error::{Error, Result};
 pub use longwire_proto::{
-    CloseCode, CloseFrame, Closed, ClosedBy, EncodedMessage, Heartbeat, Limit, Limits,
-    MemoryBudget, ProtocolError, Role, TimeoutKind,
+    Agreement, CloseCode, CloseFrame, Closed, ClosedBy, Compression, EncodedMessage, Heartbeat,
+    Limit, Limits, MemoryBudget, MessageKind, ProtocolError, Role, TimeoutKind,
 };
 pub use message::{Event, Message};
 pub use options::{Drive, Options};
 pub use server::Server;
-pub use socket::{Receiver, Sender, Socket};
+pub use socket::{MessageReader, MessageWriter, Receiver, Sender, Socket};
 pub use transport::Transport;
 
 pub use bytes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longwire_proto::{Config, Heartbeat, Limits, MemoryBudget};
+use longwire_proto::{Compression, Config, Heartbeat, Limits, MemoryBudget};
 
 /// Who drives a socket while the program waits for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,7 @@ pub enum Drive {
 pub struct Options {
     pub(crate) config: Config,
     pub(crate) drive: Drive,
+    pub(crate) message_streams: bool,
 }
 
 impl Options {
@@ -29,6 +30,7 @@ impl Options {
         Self {
             config: Config::default(),
             drive,
+            message_streams: false,
         }
     }
 
@@ -59,6 +61,48 @@ impl Options {
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.config.close_timeout = timeout;
+        self
+    }
+
+    /// Whether and how messages are compressed (RFC 7692), where the peer agrees:
+    /// [`Compression::Shared`] by default in servers, [`Compression::DEDICATED`]
+    /// in clients.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.config.compression.mode = compression;
+        self
+    }
+
+    /// How hard to compress: 1 (fastest) to 9 (smallest), 6 by default.
+    #[must_use]
+    pub fn compression_level(mut self, level: u8) -> Self {
+        self.config.compression.level = level;
+        self
+    }
+
+    /// Messages of less bytes are sent as they are: 256 by default where each
+    /// message is compressed alone, 32 where a context is kept.
+    #[must_use]
+    pub fn compression_threshold(mut self, bytes: usize) -> Self {
+        self.config.compression.threshold = Some(bytes);
+        self
+    }
+
+    /// Frees a kept context after so long without a message sent: 60 s. `None`
+    /// keeps it.
+    #[must_use]
+    pub fn compression_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.compression.idle_timeout = timeout.into();
+        self
+    }
+
+    /// Has messages arrive in pieces from the start, so that nothing is gathered
+    /// before the program asks for it with [`crate::Socket::next_reader`]. It is
+    /// for sockets that are driven by a task and get messages above
+    /// [`Limits::message_size`]; others need no such setting.
+    #[must_use]
+    pub fn message_streams(mut self, streams: bool) -> Self {
+        self.message_streams = streams;
         self
     }
 
@@ -102,6 +146,48 @@ macro_rules! forward_options {
             #[must_use]
             pub fn idle_timeout(mut self, timeout: impl Into<Option<std::time::Duration>>) -> Self {
                 self.options = self.options.idle_timeout(timeout);
+                self
+            }
+
+            /// Whether and how messages are compressed; see
+            /// [`crate::Options::compression`].
+            #[must_use]
+            pub fn compression(mut self, compression: longwire_proto::Compression) -> Self {
+                self.options = self.options.compression(compression);
+                self
+            }
+
+            /// How hard to compress; see [`crate::Options::compression_level`].
+            #[must_use]
+            pub fn compression_level(mut self, level: u8) -> Self {
+                self.options = self.options.compression_level(level);
+                self
+            }
+
+            /// What is worth compressing; see
+            /// [`crate::Options::compression_threshold`].
+            #[must_use]
+            pub fn compression_threshold(mut self, bytes: usize) -> Self {
+                self.options = self.options.compression_threshold(bytes);
+                self
+            }
+
+            /// Frees unused contexts; see
+            /// [`crate::Options::compression_idle_timeout`].
+            #[must_use]
+            pub fn compression_idle_timeout(
+                mut self,
+                timeout: impl Into<Option<std::time::Duration>>,
+            ) -> Self {
+                self.options = self.options.compression_idle_timeout(timeout);
+                self
+            }
+
+            /// Has messages arrive in pieces; see
+            /// [`crate::Options::message_streams`].
+            #[must_use]
+            pub fn message_streams(mut self, streams: bool) -> Self {
+                self.options = self.options.message_streams(streams);
                 self
             }
 

@@ -9,8 +9,11 @@ use crate::opcode::Opcode;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A reserved bit is set and no extension gives it a meaning (section 5.2).
-    #[error("expected RSV1 to RSV3 to be 0 as no extension was negotiated, got {bits:03b}")]
+    /// A reserved bit is set that no negotiated extension gives a meaning to in
+    /// this frame (section 5.2).
+    #[error(
+        "expected no reserved bit without a meaning in this frame, got RSV1 to RSV3 of {bits:03b}"
+    )]
     ReservedBits {
         /// The three bits, RSV1 the highest.
         bits: u8,
@@ -80,6 +83,9 @@ pub enum ProtocolError {
         /// The code.
         code: CloseCode,
     },
+    /// A compressed message that cannot be decompressed (RFC 7692 section 7.2.2).
+    #[error("expected DEFLATE data in a compressed message, got {0}")]
+    Deflate(DeflateFault),
     /// A close reason that is not UTF-8 (section 5.5.1).
     #[error("expected UTF-8 in the close reason, got an invalid sequence at byte {at}")]
     CloseReason {
@@ -98,12 +104,26 @@ pub enum ProtocolError {
     },
 }
 
+/// What is wrong with a compressed message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeflateFault {
+    /// Bytes that no compressor writes, or that refer to what is too far back.
+    #[error("invalid data")]
+    Invalid,
+    /// The message ends inside a block.
+    #[error("a block that does not end")]
+    Truncated,
+}
+
 impl ProtocolError {
     //= rfc6455#5.1-3, rfc6455#5.1-6, rfc6455#7.1.7-3, rfc6455#10.7-3
     /// The code that the connection is failed with.
     pub fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 { .. } | Self::CloseReason { .. } => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 { .. } | Self::CloseReason { .. } | Self::Deflate(_) => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::LimitExceeded { limit, .. } => match limit {
                 Limit::MessageSize | Limit::FrameSize => CloseCode::MESSAGE_TOO_BIG,
                 Limit::MemoryBudget => CloseCode::TRY_AGAIN_LATER,

@@ -60,7 +60,7 @@ impl fmt::Debug for Input<'_> {
 /// A part of a frame: the first one as soon as the header is complete, even
 /// where no payload is there yet.
 #[derive(Debug)]
-pub(crate) struct Piece<'a> {
+pub(crate) struct FramePiece<'a> {
     pub(crate) header: FrameHeader,
     /// Whether this is the frame's first piece.
     pub(crate) first: bool,
@@ -79,7 +79,7 @@ enum Position {
     Payload { header: FrameHeader, done: u64 },
 }
 
-/// Cuts a stream of bytes into [`Piece`]s.
+/// Cuts a stream of bytes into [`FramePiece`]s.
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
     position: Position,
@@ -101,13 +101,14 @@ impl FrameDecoder {
     }
 
     //= rfc6455#6.2-1, rfc6455#6.2-4
-    /// The next piece, or `None` where more input is needed: all of it has
-    /// been consumed then.
+    /// The next piece of at most `most` bytes, or `None` where more input is
+    /// needed: all of it has been consumed then.
     pub(crate) fn next<'a>(
         &mut self,
         input: &mut Input<'a>,
         rules: HeaderRules,
-    ) -> Result<Option<Piece<'a>>, ProtocolError> {
+        most: usize,
+    ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
         let (header, done) = match self.position {
             Position::Payload { header, done } => {
                 if input.is_empty() {
@@ -121,7 +122,7 @@ impl FrameDecoder {
             },
         };
         let left = header.payload_len - done;
-        let data = input.take(usize::try_from(left).unwrap_or(usize::MAX));
+        let data = input.take(usize::try_from(left).unwrap_or(usize::MAX).min(most));
         if let Some(key) = header.masking_key {
             apply_mask(data, key, done);
         }
@@ -136,7 +137,7 @@ impl FrameDecoder {
                 done: now_done,
             }
         };
-        Ok(Some(Piece {
+        Ok(Some(FramePiece {
             header,
             first,
             last,
@@ -189,6 +190,7 @@ mod tests {
         role: Role::Server,
         in_message: false,
         frame_size: usize::MAX,
+        compression: false,
     };
 
     /// "Hello" in a masked frame (RFC 6455 section 5.7), twice.
@@ -201,12 +203,20 @@ mod tests {
         let mut input = Input::new(&mut bytes);
         let mut decoder = FrameDecoder::new();
         for _ in 0..2 {
-            let piece = decoder.next(&mut input, RULES).unwrap().unwrap();
+            let piece = decoder
+                .next(&mut input, RULES, usize::MAX)
+                .unwrap()
+                .unwrap();
             assert_eq!(piece.data, b"Hello");
             assert!(piece.first && piece.last && piece.header.fin);
             assert_eq!(piece.header.opcode, Opcode::Text);
         }
-        assert!(decoder.next(&mut input, RULES).unwrap().is_none());
+        assert!(
+            decoder
+                .next(&mut input, RULES, usize::MAX)
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]
@@ -218,7 +228,7 @@ mod tests {
             let mut frames = 0;
             for part in bytes.chunks_mut(size) {
                 let mut input = Input::new(part);
-                while let Some(piece) = decoder.next(&mut input, RULES).unwrap() {
+                while let Some(piece) = decoder.next(&mut input, RULES, usize::MAX).unwrap() {
                     payload.extend_from_slice(piece.data);
                     frames += usize::from(piece.last);
                 }
@@ -234,9 +244,17 @@ mod tests {
         let mut bytes = *b"\x82\x85\x37\xfa\x21\x3d";
         let mut decoder = FrameDecoder::new();
         let mut input = Input::new(&mut bytes);
-        let piece = decoder.next(&mut input, RULES).unwrap().unwrap();
+        let piece = decoder
+            .next(&mut input, RULES, usize::MAX)
+            .unwrap()
+            .unwrap();
         assert!(piece.first && !piece.last && piece.data.is_empty());
-        assert!(decoder.next(&mut input, RULES).unwrap().is_none());
+        assert!(
+            decoder
+                .next(&mut input, RULES, usize::MAX)
+                .unwrap()
+                .is_none()
+        );
         assert!(!decoder.is_between_frames());
     }
 
@@ -245,7 +263,7 @@ mod tests {
         let mut bytes = *b"\x81\x80\x37\xfa\x21\x3d";
         let mut input = Input::new(&mut bytes);
         let piece = FrameDecoder::new()
-            .next(&mut input, RULES)
+            .next(&mut input, RULES, usize::MAX)
             .unwrap()
             .unwrap();
         assert!(piece.first && piece.last && piece.data.is_empty());

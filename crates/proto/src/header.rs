@@ -5,12 +5,15 @@ use crate::error::ProtocolError;
 use crate::limits::Limit;
 use crate::opcode::Opcode;
 
-/// A frame's header, without its reserved bits: no extension gives them a
-/// meaning yet, so they are always 0.
+/// A frame's header. RSV2 and RSV3 are always 0: no extension gives them a
+/// meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
+    /// The "Per-Message Compressed" bit, set on the first frame of a compressed
+    /// message alone (RFC 7692 section 6).
+    pub rsv1: bool,
     /// What the frame is.
     pub opcode: Opcode,
     /// The masking key, where the payload is masked.
@@ -29,6 +32,8 @@ pub(crate) struct HeaderRules {
     pub(crate) in_message: bool,
     /// [`crate::Limits::frame_size`].
     pub(crate) frame_size: usize,
+    /// Whether permessage-deflate was agreed on.
+    pub(crate) compression: bool,
 }
 
 /// The 7-bit length that says that 16 bits follow.
@@ -36,6 +41,9 @@ const LEN_16: u8 = 126;
 
 /// The 7-bit length that says that 64 bits follow.
 const LEN_64: u8 = 127;
+
+/// RSV1 among the three reserved bits.
+const RSV1: u8 = 0b100;
 
 /// The most bytes of payload in a control frame (section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
@@ -54,7 +62,7 @@ impl FrameHeader {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
-        let (fin, opcode) = Self::parse_first(first, rules.in_message)?;
+        let (fin, rsv1, opcode) = Self::parse_first(first, rules)?;
         let Some(&second) = bytes.get(1) else {
             return Ok(None);
         };
@@ -90,6 +98,7 @@ impl FrameHeader {
         };
         let header = Self {
             fin,
+            rsv1,
             opcode,
             masking_key,
             payload_len,
@@ -98,22 +107,28 @@ impl FrameHeader {
     }
 
     //= rfc6455#5.2-1, rfc6455#5.2-2, rfc6455#5.4-4, rfc6455#5.4-6, rfc6455#5.5-2
-    fn parse_first(first: u8, in_message: bool) -> Result<(bool, Opcode), ProtocolError> {
+    //= rfc7692#6-1, rfc7692#6-2, rfc7692#6-3
+    fn parse_first(first: u8, rules: HeaderRules) -> Result<(bool, bool, Opcode), ProtocolError> {
         let bits = first >> 4 & 0x7;
-        if bits != 0 {
+        let fin = first & 0x80 != 0;
+        let opcode = Opcode::from_bits(first & 0x0f);
+        let may_compress =
+            rules.compression && matches!(opcode, Some(Opcode::Text | Opcode::Binary));
+        let rsv1 = bits == RSV1;
+        if bits != 0 && !(rsv1 && may_compress) {
             return Err(ProtocolError::ReservedBits { bits });
         }
-        let fin = first & 0x80 != 0;
-        let opcode = Opcode::from_bits(first & 0x0f).ok_or(ProtocolError::ReservedOpcode {
+        let opcode = opcode.ok_or(ProtocolError::ReservedOpcode {
             opcode: first & 0x0f,
         })?;
+        let in_message = rules.in_message;
         match opcode {
             Opcode::Continuation if !in_message => Err(ProtocolError::UnexpectedContinuation),
             Opcode::Text | Opcode::Binary if in_message => {
                 Err(ProtocolError::MessageInterrupted { opcode })
             }
             _ if opcode.is_control() && !fin => Err(ProtocolError::FragmentedControl { opcode }),
-            _ => Ok((fin, opcode)),
+            _ => Ok((fin, rsv1, opcode)),
         }
     }
 
@@ -153,7 +168,7 @@ impl FrameHeader {
     /// Writes the header with the shortest form of its length; returns how
     /// many bytes of `out` it takes.
     pub fn encode(&self, out: &mut [u8; Self::MAX_LEN]) -> usize {
-        out[0] = u8::from(self.fin) << 7 | self.opcode as u8;
+        out[0] = u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode as u8;
         let mask_bit = if self.masking_key.is_some() { 0x80 } else { 0 };
         let mut len = match self.payload_len {
             short @ 0..=125 => {
@@ -203,6 +218,7 @@ mod tests {
         role: Role::Client,
         in_message: false,
         frame_size: usize::MAX,
+        compression: false,
     };
 
     fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, ProtocolError> {
@@ -226,6 +242,7 @@ mod tests {
             for masking_key in [None, Some([1, 2, 3, 4])] {
                 let header = FrameHeader {
                     fin: true,
+                    rsv1: false,
                     opcode: Opcode::Binary,
                     masking_key,
                     payload_len,

@@ -43,9 +43,13 @@ pub mod header;
 
 pub mod http;
 
+pub mod deflate;
+
 pub mod frame;
 
 pub mod message;
+
+mod assembler;
 
 pub mod handshake;
 
@@ -54,15 +58,15 @@ pub mod connection;
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 pub use closed::{Closed, ClosedBy, TimeoutKind};
 pub use connection::{
-    Config, Connection, EncodedMessage, Event, Heartbeat, MaskingKeys, MessageKind, SendError,
-    TransportState,
+    Config, Connection, EncodedMessage, Event, Heartbeat, MaskingKeys, SendError, TransportState,
 };
 
-pub use error::ProtocolError;
+pub use deflate::{Agreement, Compression, CompressionConfig};
+pub use error::{DeflateFault, ProtocolError};
 pub use frame::Input;
 pub use header::FrameHeader;
 pub use limits::{Limit, Limits, MemoryBudget};
-pub use message::{Data, Text};
+pub use message::{Data, MessageKind, Piece, Text};
 pub use opcode::Opcode;
 
 /// Which end of the connection this is (RFC 6455 section 1.3): a client

@@ -8,6 +8,7 @@ pub fn frame(fin: bool, opcode: Opcode, payload: &[u8], masking_key: Option<[u8;
     let mut header = [0; FrameHeader::MAX_LEN];
     let len = FrameHeader {
         fin,
+        rsv1: false,
         opcode,
         masking_key,
         payload_len: payload.len() as u64,

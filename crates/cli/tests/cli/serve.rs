@@ -158,7 +158,7 @@ fn a_failed_connection_is_logged_with_what_was_wrong() {
     let output = serve.stop("-INT");
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(
-        log.contains("failed by this end: expected RSV1 to RSV3"),
+        log.contains("failed by this end: expected no reserved bit"),
         "{log}"
     );
 }

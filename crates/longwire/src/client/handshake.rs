@@ -9,7 +9,7 @@ use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use longwire_proto::Limits;
-use longwire_proto::handshake::client::Handshake;
+use longwire_proto::handshake::client::{Agreed, Handshake};
 
 use crate::error::{Error, HttpError, Refusal, Result};
 use crate::transport::{Io, Transport};
@@ -21,11 +21,11 @@ const LEAST_BUFFER: usize = 8 << 10;
 const MOST_FIELDS: usize = 1 << 16;
 
 /// An agreed handshake.
-pub(super) struct Agreed {
+pub(super) struct Shaken {
     pub(super) io: Io,
     /// What the server sent right behind its response.
     pub(super) unhandled: Vec<u8>,
-    pub(super) subprotocol: Option<String>,
+    pub(super) agreed: Agreed,
     pub(super) headers: HeaderMap,
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn shake_hands<T: Transport>(
     handshake: &Handshake,
     request: Request<()>,
     limits: &Limits,
-) -> Result<Agreed> {
+) -> Result<Shaken> {
     let mut builder = http1::Builder::new();
     builder
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
@@ -57,7 +57,7 @@ pub(super) async fn shake_hands<T: Transport>(
     };
     let exchange = std::pin::pin!(exchange);
     // Both in this task: the connection moves the bytes of the exchange.
-    let (upgraded, subprotocol, headers) = match select(exchange, connection.as_mut()).await {
+    let (upgraded, agreed, headers) = match select(exchange, connection.as_mut()).await {
         Either::Left((done, _)) => done?,
         // The connection is done once it is upgraded, or has failed: the
         // exchange knows which.
@@ -66,10 +66,10 @@ pub(super) async fn shake_hands<T: Transport>(
     let parts = upgraded
         .downcast::<TokioIo<T>>()
         .map_err(|_| std::io::Error::other("the upgraded transport is not the one given"))?;
-    Ok(Agreed {
+    Ok(Shaken {
         io: into_io(parts.io.into_inner()),
         unhandled: parts.read_buf.to_vec(),
-        subprotocol,
+        agreed,
         headers,
     })
 }
@@ -78,13 +78,13 @@ async fn judge(
     response: Response<Incoming>,
     handshake: &Handshake,
     limits: &Limits,
-) -> Result<(Upgraded, Option<String>, HeaderMap)> {
+) -> Result<(Upgraded, Agreed, HeaderMap)> {
     use longwire_proto::handshake::client::ResponseError;
     match handshake.verify(&response) {
-        Ok(subprotocol) => {
+        Ok(agreed) => {
             let headers = response.headers().clone();
             let upgraded = hyper::upgrade::on(response).await.map_err(http)?;
-            Ok((upgraded, subprotocol, headers))
+            Ok((upgraded, agreed, headers))
         }
         Err(ResponseError::Status(_)) => Err(refusal(response, limits).await),
         Err(error) => Err(error.into()),

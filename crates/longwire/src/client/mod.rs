@@ -8,18 +8,18 @@ mod target;
 use std::time::Duration;
 
 use http::header::ORIGIN;
-use longwire_proto::Role;
 use longwire_proto::handshake::client::Handshake;
+use longwire_proto::{Compression, Role};
 use rand::RngExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::error::{Error, Result, Step};
+use crate::error::{Error, Result, Step, UsageError};
 use crate::headers::GivenHeaders;
 use crate::options::{Drive, Options, forward_options};
 use crate::socket::{Info, Socket};
 use crate::transport::{Io, Transport};
-use handshake::{Agreed, shake_hands};
+use handshake::{Shaken, shake_hands};
 use target::Target;
 
 /// Opens a WebSocket with the defaults: [`ClientBuilder`] has settings.
@@ -55,7 +55,7 @@ pub struct ClientBuilder {
 impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
-            options: Options::new(Drive::Task),
+            options: Options::new(Drive::Task).compression(Compression::DEDICATED),
             subprotocols: Vec::new(),
             headers: GivenHeaders::default(),
             connect_timeout: Duration::from_secs(10),
@@ -180,15 +180,18 @@ impl ClientBuilder {
         mut info: Info,
     ) -> Result<Socket> {
         let headers = self.headers.get()?;
+        let compression = &self.options.config.compression;
+        compression.check().map_err(UsageError::from)?;
         //= rfc6455#4.1-16
-        let handshake = Handshake::new(rand::rng().random(), self.subprotocols.clone())?;
+        let nonce = rand::rng().random();
+        let handshake = Handshake::new(nonce, self.subprotocols.clone(), compression.clone())?;
         let request = handshake.request(target.resource, target.authority, headers)?;
         let limits = &self.options.config.limits;
         let exchange = shake_hands(transport, into_io, &handshake, request, limits);
-        let Agreed {
+        let Shaken {
             io,
             unhandled,
-            subprotocol,
+            agreed,
             headers,
         } = timeout(self.handshake_timeout, exchange)
             .await
@@ -196,7 +199,8 @@ impl ClientBuilder {
                 step: Step::Handshake,
                 after: self.handshake_timeout,
             })??;
-        info.subprotocol = subprotocol;
+        info.subprotocol = agreed.subprotocol;
+        info.compression = agreed.compression;
         info.response_headers = headers;
         Ok(Socket::open(
             io,

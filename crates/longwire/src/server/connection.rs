@@ -121,8 +121,9 @@ async fn serve_socket<T: Transport>(
         }
     };
     //= rfc6455#4.2.2-14
-    let connection = Connection::server(site.config.clone(), now());
-    let driver = Driver::new(io, connection, unhandled);
+    let connection =
+        Connection::server(site.config.clone(), now()).with_compression(info.compression);
+    let driver = Driver::new(io, connection, unhandled, &site.options);
     let shared = Shared::new(driver, drive);
     let _entry = registry.enter(shared.clone(), peer);
     tracing::info!(path, "socket opened");

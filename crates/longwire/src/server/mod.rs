@@ -211,6 +211,7 @@ impl Server {
     }
 
     fn build(self) -> Result<Site, UsageError> {
+        self.options.config.compression.check()?;
         let mut sockets: Vec<WebSocketRoute> = Vec::new();
         for (path, route) in self.sockets {
             check_path(&path, sockets.iter().any(|known| known.path == path))?;

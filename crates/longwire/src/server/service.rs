@@ -141,8 +141,9 @@ impl Requests {
                 .select_subprotocol(&route.subprotocols)
                 .map(str::to_owned)
         });
-        let mut response = match offer.accept(subprotocol.as_deref()) {
-            Ok(response) => response.map(|()| Body::empty()),
+        let compression = &self.site.config.compression;
+        let (mut response, compression) = match offer.accept(subprotocol.as_deref(), compression) {
+            Ok((response, agreement)) => (response.map(|()| Body::empty()), agreement),
             Err(error) => {
                 tracing::error!(%error, "the upgrade hook chose a subprotocol that was not offered");
                 return internal_error();
@@ -157,6 +158,7 @@ impl Requests {
                 peer_addr: self.peer_addr,
                 uri,
                 subprotocol,
+                compression,
                 extensions: accept.extensions,
                 ..Info::default()
             },

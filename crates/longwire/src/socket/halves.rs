@@ -9,8 +9,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
-use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage};
+use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage, MessageKind};
+use tokio::io::AsyncRead;
 
+use super::reader::MessageReader;
+use super::writer::MessageWriter;
 use super::{Handle, Outgoing, Socket, poll_close, poll_event, poll_message, send};
 use crate::driver::Wanted;
 use crate::error::{Error, Result};
@@ -36,6 +39,26 @@ impl Sender {
     /// As [`Socket::send_encoded`].
     pub async fn send_encoded(&self, message: &EncodedMessage) -> Result<()> {
         send(&self.handle.shared, Outgoing::Encoded(message.clone())).await
+    }
+
+    /// As [`Socket::send_reader`]. Other messages wait for the end of this one.
+    pub async fn send_reader(&self, kind: MessageKind, source: impl AsyncRead) -> Result<()> {
+        self.writer(kind).copy_reader(source).await
+    }
+
+    /// As [`Socket::send_stream`]. Other messages wait for the end of this one.
+    pub async fn send_stream(
+        &self,
+        kind: MessageKind,
+        source: impl Stream<Item = std::io::Result<Bytes>>,
+    ) -> Result<()> {
+        self.writer(kind).copy_stream(source).await
+    }
+
+    /// As [`Socket::writer`]. Other messages wait for the end of this one, from
+    /// its first bytes that were sent.
+    pub fn writer(&self, kind: MessageKind) -> MessageWriter<'_> {
+        MessageWriter::new(&self.handle.shared, kind)
     }
 
     /// As [`Socket::ping`].
@@ -146,6 +169,11 @@ impl Receiver {
             poll_event((&self.handle.shared, &mut self.ended), cx, Wanted::All)
         })
         .await
+    }
+
+    /// As [`Socket::next_reader`].
+    pub async fn next_reader(&mut self) -> Option<Result<MessageReader<'_>>> {
+        MessageReader::next(&self.handle.shared, &mut self.ended).await
     }
 
     /// As [`Socket::closed`].

@@ -1,9 +1,13 @@
 //! A WebSocket as a program holds it: [`Socket`], and its two halves.
 //!
 //! Read `shared` first: it is how handles in several tasks and the keeper work
-//! on one connection.
+//! on one connection. `reader` and `writer` are messages as streams.
 
 mod shared;
+
+mod reader;
+
+mod writer;
 
 mod halves;
 
@@ -19,19 +23,24 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use http::{Extensions, HeaderMap, Uri};
 use longwire_proto::{
-    CloseCode, CloseFrame, Closed, Connection, EncodedMessage, MaskingKeys, Role,
+    Agreement, CloseCode, CloseFrame, Closed, Connection, EncodedMessage, MaskingKeys, MessageKind,
+    Role,
 };
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use tokio::io::AsyncRead;
 
 use crate::driver::{Driver, Wanted};
 use crate::error::{Error, Result};
+use crate::inbox::Piece;
 use crate::message::{Event, Message};
 use crate::options::Options;
 use crate::transport::{Io, Transport, now};
 
 pub use halves::{Receiver, Sender};
+pub use reader::MessageReader;
 pub(crate) use shared::{Outgoing, Shared};
+pub use writer::MessageWriter;
 
 /// What is known of a socket beside its messages.
 #[derive(Debug, Default)]
@@ -39,6 +48,7 @@ pub(crate) struct Info {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) uri: Uri,
     pub(crate) subprotocol: Option<String>,
+    pub(crate) compression: Option<Agreement>,
     pub(crate) response_headers: HeaderMap,
     pub(crate) extensions: Extensions,
 }
@@ -102,7 +112,9 @@ impl Socket {
             Role::Client => Connection::client(config, masking_keys(), now()),
             Role::Server => Connection::server(config, now()),
         };
-        let shared = Shared::new(Driver::new(io, connection, unhandled), options.drive);
+        let connection = connection.with_compression(info.compression);
+        let driver = Driver::new(io, connection, unhandled, options);
+        let shared = Shared::new(driver, options.drive);
         let keeper = shared.clone();
         tokio::spawn(async move {
             std::future::poll_fn(|cx| keeper.poll_keep(cx)).await;
@@ -154,6 +166,42 @@ impl Socket {
     /// [`Socket::send`].
     pub async fn send_encoded(&mut self, message: &EncodedMessage) -> Result<()> {
         send(self.shared(), Outgoing::Encoded(message.clone())).await
+    }
+
+    /// The next message as a stream of bytes, whatever its size; otherwise as
+    /// [`Socket::next`]. Ready once the message has begun to arrive. What the
+    /// reader leaves of it when it is dropped is thrown away.
+    pub async fn next_reader(&mut self) -> Option<Result<MessageReader<'_>>> {
+        MessageReader::next(&self.handle.shared, &mut self.ended).await
+    }
+
+    /// Sends all that `source` gives as one message, whatever its size, as it
+    /// comes; otherwise as [`Socket::send`]. A text must be UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the source fails or a text is none: what was sent of
+    /// the message cannot be taken back, so the connection is closed with 1011.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future within the message closes the connection with 1011.
+    pub async fn send_reader(&mut self, kind: MessageKind, source: impl AsyncRead) -> Result<()> {
+        self.writer(kind).copy_reader(source).await
+    }
+
+    /// As [`Socket::send_reader`], from a stream of byte strings.
+    pub async fn send_stream(
+        &mut self,
+        kind: MessageKind,
+        source: impl Stream<Item = std::io::Result<Bytes>>,
+    ) -> Result<()> {
+        self.writer(kind).copy_stream(source).await
+    }
+
+    /// Starts a message that is written piece by piece.
+    pub fn writer(&mut self, kind: MessageKind) -> MessageWriter<'_> {
+        MessageWriter::new(&self.handle.shared, kind)
     }
 
     /// Sends a ping with a payload of at most 125 bytes; [`Socket::next_event`]
@@ -215,6 +263,11 @@ impl Socket {
     /// The subprotocol agreed on in the handshake.
     pub fn subprotocol(&self) -> Option<&str> {
         self.handle.info.subprotocol.as_deref()
+    }
+
+    /// What was agreed on compression in the handshake, if it is used.
+    pub fn compression(&self) -> Option<Agreement> {
+        self.handle.info.compression
     }
 
     /// The peer's address, where the transport is TCP.
@@ -314,14 +367,32 @@ fn poll_event(
     if *ended {
         return Poll::Ready(None);
     }
-    shared.poll_event(cx, wanted).map(|event| {
-        if let Some(event) = event {
-            return Some(Ok(event));
-        }
-        *ended = true;
-        let closed = shared.connection(|connection| connection.closed().cloned())?;
-        (!closed.clean).then(|| Err(Error::closed(closed)))
-    })
+    shared
+        .poll_event(cx, wanted)
+        .map(|event| told(event, shared, ended))
+}
+
+/// The next piece of a message that is read as a stream.
+fn poll_piece(
+    (shared, ended): (&Shared, &mut bool),
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Piece>>> {
+    if *ended {
+        return Poll::Ready(None);
+    }
+    shared
+        .poll_piece(cx)
+        .map(|piece| told(piece, shared, ended))
+}
+
+/// What arrived; at the end, how that came.
+fn told<T>(arrived: Option<T>, shared: &Shared, ended: &mut bool) -> Option<Result<T>> {
+    if let Some(arrived) = arrived {
+        return Some(Ok(arrived));
+    }
+    *ended = true;
+    let closed = shared.connection(|connection| connection.closed().cloned())?;
+    (!closed.clean).then(|| Err(Error::closed(closed)))
 }
 
 fn poll_message(

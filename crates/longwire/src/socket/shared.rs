@@ -9,10 +9,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use longwire_proto::{CloseCode, CloseFrame, Closed, Connection};
+use longwire_proto::{CloseCode, CloseFrame, Closed, Connection, MessageKind};
 
 use crate::driver::{Driver, Wanted};
 use crate::error::{Error, Result};
+use crate::inbox::Piece;
 use crate::message::{Event, Message};
 use crate::options::Drive;
 use crate::transport::now;
@@ -129,6 +130,25 @@ impl Shared {
         event
     }
 
+    /// The next piece of a message that is read as a stream.
+    pub(crate) fn poll_piece(&self, cx: &Context<'_>) -> Poll<Option<Piece>> {
+        self.wait_as_receiver(cx);
+        let (piece, made_room) = self.with(|driver, cx| {
+            let had_room = driver.has_room();
+            let piece = driver.poll_piece(cx);
+            (piece, !had_room && driver.has_room())
+        });
+        if made_room {
+            self.wake_keeper();
+        }
+        piece
+    }
+
+    /// The reader of a message is gone before its end.
+    pub(crate) fn skip_stream(&self) {
+        lock(&self.driver).skip_stream();
+    }
+
     /// Waits until a message is taken. `None` in `message` says that it was.
     pub(crate) fn poll_send(
         &self,
@@ -137,7 +157,13 @@ impl Shared {
     ) -> Poll<Result<()>> {
         self.wait(cx);
         let result = self.with(|driver, cx| {
-            if message.is_some() {
+            if let Some(waiting) = message {
+                // A message goes out whole: not between another's fragments,
+                // whose end wakes us.
+                let other = waiting.starts_message() && driver.connection.is_in_message();
+                if other && driver.connection.is_open() {
+                    return Poll::Pending;
+                }
                 if driver.poll_room(cx).is_pending() {
                     return Poll::Pending;
                 }
@@ -164,7 +190,12 @@ impl Shared {
 
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         self.wait(cx);
-        self.with(Driver::poll_room)
+        self.with(|driver, cx| {
+            if driver.connection.is_in_message() && driver.connection.is_open() {
+                return Poll::Pending;
+            }
+            driver.poll_room(cx)
+        })
     }
 
     pub(crate) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
@@ -251,8 +282,27 @@ impl Shared {
 pub(crate) enum Outgoing {
     Message(Message),
     Encoded(longwire_proto::EncodedMessage),
+    /// A fragment of a message.
+    Fragment {
+        kind: MessageKind,
+        payload: bytes::Bytes,
+        first: bool,
+        fin: bool,
+    },
     Ping(bytes::Bytes),
     Pong(bytes::Bytes),
+}
+
+impl Outgoing {
+    /// Whether a message starts with this, which can only be where none has
+    /// begun.
+    fn starts_message(&self) -> bool {
+        match self {
+            Self::Message(_) | Self::Encoded(_) => true,
+            Self::Fragment { first, .. } => *first,
+            Self::Ping(_) | Self::Pong(_) => false,
+        }
+    }
 }
 
 fn enqueue(connection: &mut Connection, outgoing: Outgoing) -> Result<()> {
@@ -262,6 +312,9 @@ fn enqueue(connection: &mut Connection, outgoing: Outgoing) -> Result<()> {
             connection.send_bytes(kind, message.into_bytes())
         }
         Outgoing::Encoded(message) => connection.send_encoded(&message),
+        Outgoing::Fragment {
+            kind, payload, fin, ..
+        } => connection.send_fragment(kind, &payload, fin),
         Outgoing::Ping(payload) => connection.ping(&payload),
         Outgoing::Pong(payload) => connection.pong(&payload),
     };

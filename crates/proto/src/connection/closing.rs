@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use super::heartbeat::{Deadline, later};
-use super::{Connection, MessageKind, TransportState};
+use super::{Connection, TransportState};
 use crate::Role;
 use crate::close::{CloseCode, CloseFrame};
 use crate::closed::{Closed, ClosedBy, TimeoutKind};
 use crate::error::ProtocolError;
 use crate::header::FrameHeader;
+use crate::limits::Limit;
 use crate::message::ControlPayload;
 use crate::opcode::Opcode;
 
@@ -162,6 +163,16 @@ impl Connection {
         self.end_abnormally(code, &reason, ClosedBy::Failure(error), now);
     }
 
+    /// Fails the connection because a message that was handed out in pieces came
+    /// to `size` bytes, more than whoever puts them together can take.
+    pub fn refuse_message(&mut self, size: usize, now: Instant) {
+        if self.state.reads_frames() {
+            let max = self.config.limits.message_size;
+            let error = ProtocolError::limit(Limit::MessageSize, size as u64, max);
+            self.fail(error, now);
+        }
+    }
+
     /// The peer has not answered a ping.
     pub(super) fn declare_dead(&mut self, now: Instant) {
         let kind = TimeoutKind::Heartbeat;
@@ -278,6 +289,7 @@ impl Connection {
     fn become_closed(&mut self, closed: Closed) {
         self.drop_output();
         self.assembler.clear();
+        self.forget_context();
         self.state = State::Closed(closed);
     }
 
@@ -305,12 +317,13 @@ impl Connection {
         }
         let header = FrameHeader {
             fin: true,
+            rsv1: false,
             opcode: Opcode::Close,
             masking_key: self.next_masking_key(),
             payload_len: payload.len() as u64,
         };
         self.output.push(header, &payload);
-        self.sending = None::<MessageKind>;
+        self.sending = None;
     }
 }
 

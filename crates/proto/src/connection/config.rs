@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::heartbeat::Heartbeat;
+use crate::deflate::CompressionConfig;
 use crate::limits::{Limits, MemoryBudget};
 
 /// The settings of a connection, the same for both roles. Shared by many
@@ -24,6 +25,9 @@ pub struct Config {
     pub close_timeout: Duration,
     /// How long a failed connection stays open for the peer to read why: 1 s.
     pub linger: Duration,
+    /// Whether and how messages are compressed: what is offered and accepted
+    /// by the handshake, and how what was agreed on is used.
+    pub compression: CompressionConfig,
     /// Memory shared with other connections.
     pub memory_budget: Option<MemoryBudget>,
 }
@@ -36,6 +40,7 @@ impl Default for Config {
             idle_timeout: None,
             close_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(1),
+            compression: CompressionConfig::default(),
             memory_budget: None,
         }
     }

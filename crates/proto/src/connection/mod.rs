@@ -12,8 +12,8 @@
 //! 3. at [`Connection::next_timeout`] call [`Connection::handle_timeout`];
 //! 4. do with the transport what [`Connection::transport_state`] says.
 //!
-//! Read `heartbeat`, `config`, `send`, `output`, then `closing` for the end of
-//! a connection; this file has the rest.
+//! Read `heartbeat`, `config`, `output`, `send` and `sending` (what goes out),
+//! then `closing` for the end of a connection; this file has the rest.
 
 mod heartbeat;
 
@@ -23,6 +23,8 @@ mod output;
 
 mod send;
 
+mod sending;
+
 mod closing;
 
 use std::fmt;
@@ -30,23 +32,24 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 pub use config::Config;
 pub use heartbeat::Heartbeat;
-pub use send::{EncodedMessage, MessageKind, SendError};
+pub use send::{EncodedMessage, SendError};
 
 use crate::Role;
+use crate::assembler::{Assembled, Assembler};
 use crate::close::CloseFrame;
+use crate::deflate::{Agreement, Deflater, Inflater};
 use crate::error::ProtocolError;
 use crate::frame::{FrameDecoder, Input};
-use crate::header::{FrameHeader, HeaderRules, MAX_CONTROL_PAYLOAD};
-use crate::limits::{Limit, Share};
-use crate::message::{Assembled, Assembler, ControlPayload, Data, Text};
+use crate::header::HeaderRules;
+use crate::limits::Share;
+use crate::message::{ControlPayload, Data, Piece, Text};
 use crate::opcode::Opcode;
 use closing::State;
 use heartbeat::{Due, Pulse, later};
 use output::Output;
+use sending::Sending;
 
 /// Gives a new masking key for each frame, from a cryptographically secure
 /// generator (RFC 6455 sections 5.3 and 10.3).
@@ -59,6 +62,8 @@ pub enum Event<'a> {
     Text(Text<'a>),
     /// A binary message.
     Binary(Data<'a>),
+    /// A piece of a message, after [`Connection::deliver_pieces`].
+    Piece(Piece<'a>),
     /// A ping. It is answered already.
     Ping(ControlPayload),
     /// A pong, asked for or not.
@@ -86,13 +91,22 @@ pub struct Connection {
     state: State,
     decoder: FrameDecoder,
     assembler: Assembler,
+    /// Whether messages are handed out in pieces.
+    pieces: bool,
+    agreement: Option<Agreement>,
+    /// What compresses, where that is agreed on.
+    deflater: Option<Box<Deflater>>,
+    /// What the deflater holds between messages.
+    context_share: Share,
     output: Output,
     output_share: Share,
-    /// The kind of the message whose fragments are being sent.
-    sending: Option<MessageKind>,
+    /// The message whose fragments are being sent.
+    sending: Option<Sending>,
     pulse: Option<Pulse>,
     /// When a message was last sent, or a piece of one last received.
     last_message: Instant,
+    /// When a message was last sent.
+    last_sent: Instant,
     /// Whether a message was queued since output was last transmitted.
     message_queued: bool,
     /// Bytes received, to tell progress by.
@@ -129,18 +143,38 @@ impl Connection {
             masking_keys,
             state: State::Open,
             decoder: FrameDecoder::new(),
-            assembler: Assembler::new(share()),
+            assembler: Assembler::new(share(), share()),
+            pieces: false,
+            agreement: None,
+            deflater: None,
+            context_share: share(),
             output: Output::default(),
             output_share: share(),
             sending: None,
             pulse: config.heartbeat.map(|settings| Pulse::new(settings, now)),
             last_message: now,
+            last_sent: now,
             message_queued: false,
             received: 0,
             transmitted: 0,
             input_ended: false,
             config,
         }
+    }
+
+    /// The connection with compression as the handshake has agreed on it.
+    #[must_use]
+    pub fn with_compression(mut self, agreement: Option<Agreement>) -> Self {
+        self.agreement = agreement;
+        if let Some(agreement) = agreement {
+            let incoming = agreement.direction(self.role().peer());
+            let outgoing = agreement.direction(self.role());
+            let window = incoming.takeover.then_some(incoming.window_bits);
+            self.assembler.set_inflater(Inflater::new(window));
+            let deflater = Deflater::new(&self.config.compression, outgoing);
+            self.deflater = Some(Box::new(deflater));
+        }
+        self
     }
 
     // Getters.
@@ -164,6 +198,16 @@ impl Connection {
         matches!(self.state, State::Open)
     }
 
+    /// What was agreed on compression.
+    pub fn compression(&self) -> Option<&Agreement> {
+        self.agreement.as_ref()
+    }
+
+    /// Whether fragments of a message are being sent, so that no other may.
+    pub fn is_in_message(&self) -> bool {
+        self.sending.is_some()
+    }
+
     /// Bytes of output that wait for the transport.
     pub fn buffered(&self) -> usize {
         self.output.len()
@@ -183,6 +227,14 @@ impl Connection {
     /// How long the peer took to answer the last ping of the heartbeat.
     pub fn latency(&self) -> Option<Duration> {
         self.pulse.as_ref().and_then(Pulse::latency)
+    }
+
+    /// Hands out messages in pieces from now on, or no longer: as they arrive,
+    /// whatever their size, with [`Event::Piece`]. A message of which a piece has
+    /// been handed out stays in pieces to its end. The limits of messages and
+    /// frames do not count for pieces, of which nothing is held.
+    pub fn deliver_pieces(&mut self, pieces: bool) {
+        self.pieces = pieces;
     }
 
     // What happened.
@@ -207,6 +259,7 @@ impl Connection {
                 Ok(Step::Unfinished) => continue,
                 Ok(Step::Done(Assembled::Text(text))) => return Some(Event::Text(text)),
                 Ok(Step::Done(Assembled::Binary(data))) => return Some(Event::Binary(data)),
+                Ok(Step::Done(Assembled::Piece(piece))) => return Some(Event::Piece(piece)),
                 Ok(Step::Done(Assembled::Control(opcode, payload))) => {
                     self.handle_control(opcode, payload, now)
                 }
@@ -224,18 +277,28 @@ impl Connection {
         input: &mut Input<'a>,
         now: Instant,
     ) -> Result<Step<'a>, ProtocolError> {
+        // Nothing of a message that is handed out in pieces is held.
+        let frame_size = if self.assembler.in_pieces(self.pieces) {
+            usize::MAX
+        } else {
+            self.config.limits.frame_size
+        };
         let rules = HeaderRules {
             role: self.role(),
             in_message: self.assembler.in_message(),
-            frame_size: self.config.limits.frame_size,
+            frame_size,
+            compression: self.assembler.may_inflate(),
         };
-        let Some(piece) = self.decoder.next(input, rules)? else {
+        let most = self.assembler.piece_size(self.pieces);
+        let Some(piece) = self.decoder.next(input, rules, most)? else {
             return Ok(Step::Starved);
         };
         if !piece.header.opcode.is_control() {
             self.last_message = now;
         }
-        let assembled = self.assembler.push(piece, &self.config.limits)?;
+        let assembled = self
+            .assembler
+            .push(piece, &self.config.limits, self.pieces)?;
         Ok(assembled.map_or(Step::Unfinished, Step::Done))
     }
 
@@ -269,6 +332,7 @@ impl Connection {
         self.transmitted += count as u64;
         if std::mem::take(&mut self.message_queued) {
             self.last_message = now;
+            self.last_sent = now;
         }
         // Shrinking cannot fail.
         let _ = self.output_share.resize(self.output.len());
@@ -285,6 +349,9 @@ impl Connection {
             && now >= later(self.last_message, idle)
         {
             return self.close_idle(now);
+        }
+        if self.context_timeout().is_some_and(|at| now >= at) {
+            self.forget_context();
         }
         let due = match &mut self.pulse {
             Some(pulse) => pulse.handle_timeout(now, self.received + self.transmitted),
@@ -308,10 +375,10 @@ impl Connection {
             .config
             .idle_timeout
             .map(|timeout| later(self.last_message, timeout));
-        match (ping, idle) {
-            (Some(ping), Some(idle)) => Some(ping.min(idle)),
-            (ping, idle) => ping.or(idle),
-        }
+        [ping, idle, self.context_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     // Output.
@@ -321,161 +388,6 @@ impl Connection {
     /// filled. Report what was written to [`Connection::handle_transmitted`].
     pub fn poll_transmit<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
         self.output.fill(slices)
-    }
-
-    // Commands.
-
-    /// Sends a text message.
-    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        self.send_whole(MessageKind::Text, text.as_bytes())
-    }
-
-    /// Sends a binary message.
-    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
-        self.send_whole(MessageKind::Binary, bytes)
-    }
-
-    /// Sends a message without copying a large payload, where no mask has to
-    /// be applied to it. The bytes of a text must be UTF-8.
-    pub fn send_bytes(&mut self, kind: MessageKind, payload: Bytes) -> Result<(), SendError> {
-        if self.role() == Role::Client {
-            return self.send_whole(kind, &payload);
-        }
-        let header = self.whole_header(kind, payload.len())?;
-        self.output.push_bytes(header, payload);
-        Ok(())
-    }
-
-    /// Sends a message that was encoded once for many connections.
-    pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), SendError> {
-        if self.role() == Role::Client {
-            return self.send_whole(message.kind(), message.payload());
-        }
-        self.whole_header(message.kind(), message.payload().len())?;
-        self.output.push_encoded(message.frame());
-        Ok(())
-    }
-
-    //= rfc6455#5.4-8
-    /// Sends a fragment of a message (RFC 6455 section 5.4): the first of each
-    /// message has its kind, those after must repeat it, `fin` marks the last.
-    /// Fragments of a text may end inside a code point.
-    pub fn send_fragment(
-        &mut self,
-        kind: MessageKind,
-        payload: &[u8],
-        fin: bool,
-    ) -> Result<(), SendError> {
-        let header = self.next_header(kind, payload.len(), fin)?;
-        self.output.push(header, payload);
-        Ok(())
-    }
-
-    fn send_whole(&mut self, kind: MessageKind, payload: &[u8]) -> Result<(), SendError> {
-        let header = self.whole_header(kind, payload.len())?;
-        self.output.push(header, payload);
-        Ok(())
-    }
-
-    //= rfc6455#5.5.2-3, rfc6455#5.5.2-4
-    /// Sends a ping with a payload of at most 125 bytes.
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.send_control(Opcode::Ping, payload)
-    }
-
-    //= rfc6455#5.5.3-3
-    /// Sends a pong that nobody asked for (RFC 6455 section 5.5.3).
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.send_control(Opcode::Pong, payload)
-    }
-
-    fn send_control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
-        if !self.is_open() {
-            return Err(SendError::Closed);
-        }
-        let len = payload.len();
-        if len > MAX_CONTROL_PAYLOAD {
-            return Err(SendError::ControlTooLong { len });
-        }
-        self.queue_control(opcode, payload)
-            .map_err(|_| SendError::LimitExceeded {
-                limit: Limit::QueuedControlFrames,
-                value: self.output.control_frames() + 1,
-                max: self.config.limits.queued_control_frames,
-            })
-    }
-
-    fn whole_header(&mut self, kind: MessageKind, len: usize) -> Result<FrameHeader, SendError> {
-        if self.is_open() && self.sending.is_some() {
-            return Err(SendError::MessageInterrupted);
-        }
-        self.next_header(kind, len, true)
-    }
-
-    //= rfc6455#5.1-7, rfc6455#5.4-1, rfc6455#5.4-2, rfc6455#5.4-6, rfc6455#5.5.1-6
-    //= rfc6455#6.1-1, rfc6455#6.1-2, rfc6455#6.1-3, rfc6455#6.1-4
-    //= rfc6455#6.1-7, rfc6455#6.1-8
-    /// The header of the next data frame, if it may be sent now; its bytes are
-    /// counted then.
-    fn next_header(
-        &mut self,
-        kind: MessageKind,
-        len: usize,
-        fin: bool,
-    ) -> Result<FrameHeader, SendError> {
-        if !self.is_open() {
-            return Err(SendError::Closed);
-        }
-        let high_water = self.config.limits.output_high_water;
-        let buffered = self.output.len();
-        if self.is_output_full() {
-            return Err(SendError::OutputFull {
-                buffered,
-                high_water,
-            });
-        }
-        let opcode = match self.sending {
-            None => kind.opcode(),
-            Some(sending) if sending == kind => Opcode::Continuation,
-            Some(_) => return Err(SendError::MessageInterrupted),
-        };
-        let needed = buffered + len + FrameHeader::MAX_LEN;
-        self.output_share
-            .resize(needed)
-            .map_err(|exhausted| SendError::LimitExceeded {
-                limit: Limit::MemoryBudget,
-                value: exhausted.used,
-                max: exhausted.total,
-            })?;
-        self.message_queued = true;
-        self.sending = (!fin).then_some(kind);
-        Ok(FrameHeader {
-            fin,
-            opcode,
-            masking_key: self.next_masking_key(),
-            payload_len: len as u64,
-        })
-    }
-
-    //= rfc6455#5.1-1, rfc6455#5.1-4, rfc6455#5.3-2, rfc6455#10.3-1, rfc6455#10.3-2
-    //= rfc6455#6.1-5
-    fn next_masking_key(&mut self) -> Option<[u8; 4]> {
-        self.masking_keys.as_mut().map(|next| next())
-    }
-
-    fn queue_control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), ProtocolError> {
-        let max = self.config.limits.queued_control_frames;
-        let count = self.output.control_frames() + 1;
-        if count > max {
-            return Err(ProtocolError::limit(
-                Limit::QueuedControlFrames,
-                count as u64,
-                max,
-            ));
-        }
-        let key = self.next_masking_key();
-        self.output.push_control(opcode, key, payload);
-        Ok(())
     }
 }
 

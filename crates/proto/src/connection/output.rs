@@ -124,6 +124,7 @@ impl Output {
     ) {
         let header = FrameHeader {
             fin: true,
+            rsv1: false,
             opcode,
             masking_key,
             payload_len: payload.len() as u64,
@@ -295,6 +296,7 @@ mod tests {
     fn header(opcode: Opcode, len: usize) -> FrameHeader {
         FrameHeader {
             fin: true,
+            rsv1: false,
             opcode,
             masking_key: None,
             payload_len: len as u64,

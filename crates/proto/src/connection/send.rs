@@ -1,10 +1,13 @@
 //! What a program sends, and why it may not.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use crate::deflate::{Settings, compress_alone};
 use crate::header::FrameHeader;
 use crate::limits::Limit;
-use crate::opcode::Opcode;
+use crate::message::MessageKind;
 
 /// A message was not taken. Nothing of it was sent, and the connection is as
 /// it was.
@@ -44,30 +47,55 @@ pub enum SendError {
     MessageInterrupted,
 }
 
-/// What a data message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MessageKind {
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Binary,
-}
-
-impl MessageKind {
-    pub(super) fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
-    }
-}
-
-/// A message encoded once, to be sent over many connections. Cheap to clone.
+/// A message encoded once, to be sent over many connections, and compressed
+/// once for all whose compression has the same settings. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EncodedMessage {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     kind: MessageKind,
-    frame: Bytes,
+    plain: EncodedFrame,
+    /// The compressed forms asked for so far; `None` where it is not smaller.
+    packed: Mutex<Vec<(Settings, Option<EncodedFrame>)>>,
+}
+
+/// An unmasked frame.
+#[derive(Clone, Debug)]
+pub(super) struct EncodedFrame {
+    bytes: Bytes,
     header_len: usize,
+}
+
+impl EncodedFrame {
+    fn new(kind: MessageKind, rsv1: bool, payload: &[u8]) -> Self {
+        let header = FrameHeader {
+            fin: true,
+            rsv1,
+            opcode: kind.opcode(),
+            masking_key: None,
+            payload_len: payload.len() as u64,
+        };
+        let mut encoded = [0; FrameHeader::MAX_LEN];
+        let header_len = header.encode(&mut encoded);
+        let mut bytes = BytesMut::with_capacity(header_len + payload.len());
+        bytes.put_slice(&encoded[..header_len]);
+        bytes.put_slice(payload);
+        Self {
+            bytes: bytes.freeze(),
+            header_len,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.bytes[self.header_len..]
+    }
 }
 
 impl EncodedMessage {
@@ -82,35 +110,39 @@ impl EncodedMessage {
     }
 
     fn new(kind: MessageKind, payload: &[u8]) -> Self {
-        let header = FrameHeader {
-            fin: true,
-            opcode: kind.opcode(),
-            masking_key: None,
-            payload_len: payload.len() as u64,
-        };
-        let mut encoded = [0; FrameHeader::MAX_LEN];
-        let header_len = header.encode(&mut encoded);
-        let mut frame = BytesMut::with_capacity(header_len + payload.len());
-        frame.put_slice(&encoded[..header_len]);
-        frame.put_slice(payload);
         Self {
-            kind,
-            frame: frame.freeze(),
-            header_len,
+            shared: Arc::new(Shared {
+                kind,
+                plain: EncodedFrame::new(kind, false, payload),
+                packed: Mutex::default(),
+            }),
         }
     }
 
     /// Text or binary.
     pub fn kind(&self) -> MessageKind {
-        self.kind
+        self.shared.kind
     }
 
     /// What the message carries.
     pub fn payload(&self) -> &[u8] {
-        &self.frame[self.header_len..]
+        self.shared.plain.payload()
     }
 
-    pub(super) fn frame(&self) -> &Bytes {
-        &self.frame
+    pub(super) fn plain(&self) -> &EncodedFrame {
+        &self.shared.plain
+    }
+
+    /// The compressed form for these settings, made where it is not there yet.
+    pub(super) fn packed(&self, settings: Settings) -> Option<EncodedFrame> {
+        let packed = &self.shared.packed;
+        let mut packed = packed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, frame)) = packed.iter().find(|(known, _)| *known == settings) {
+            return frame.clone();
+        }
+        let frame = compress_alone(settings, self.payload())
+            .map(|payload| EncodedFrame::new(self.kind(), true, &payload));
+        packed.push((settings, frame.clone()));
+        frame
     }
 }

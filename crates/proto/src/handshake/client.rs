@@ -5,9 +5,12 @@ use ::http::header::{
     SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     TRANSFER_ENCODING, UPGRADE,
 };
-use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
 use super::{VERSION, accept_for_key, encode_key};
+use crate::deflate::{self, Agreement, CompressionConfig, EXTENSION, NegotiationError};
+use crate::http::HeaderError;
+use crate::http::extension::parse_extensions;
 use crate::http::{is_token, list_has, shown};
 
 /// The client's side of one handshake: makes the request, judges the response.
@@ -15,6 +18,17 @@ use crate::http::{is_token, list_has, shown};
 pub struct Handshake {
     key: String,
     subprotocols: Vec<String>,
+    compression: CompressionConfig,
+}
+
+/// What a response has agreed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Agreed {
+    /// The subprotocol, one of those offered.
+    pub subprotocol: Option<String>,
+    /// How messages are compressed, if they are.
+    pub compression: Option<Agreement>,
 }
 
 /// The headers that the handshake itself sets; a program may not.
@@ -47,9 +61,14 @@ pub enum OfferError {
 
 impl Handshake {
     //= rfc6455#4.1-15, rfc6455#4.1-20, rfc6455#4.1-21
-    /// A handshake that offers these subprotocols. `nonce` is 16 bytes from a
-    /// cryptographically secure generator, new for each handshake.
-    pub fn new(nonce: [u8; 16], subprotocols: Vec<String>) -> Result<Self, OfferError> {
+    /// A handshake that offers these subprotocols, and compression as it is
+    /// configured. `nonce` is 16 bytes from a cryptographically secure
+    /// generator, new for each handshake.
+    pub fn new(
+        nonce: [u8; 16],
+        subprotocols: Vec<String>,
+        compression: CompressionConfig,
+    ) -> Result<Self, OfferError> {
         for (i, name) in subprotocols.iter().enumerate() {
             if !is_token(name) {
                 return Err(OfferError::Subprotocol(name.clone()));
@@ -61,6 +80,7 @@ impl Handshake {
         Ok(Self {
             key: encode_key(nonce),
             subprotocols,
+            compression,
         })
     }
 
@@ -85,28 +105,60 @@ impl Handshake {
         headers.insert(HOST, host);
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
-        // Base64 and tokens are always a header's value.
+        // Base64 is always a header's value.
         if let Ok(key) = HeaderValue::from_str(&self.key) {
             headers.insert(SEC_WEBSOCKET_KEY, key);
         }
+        self.offer(headers, further);
+        Ok(request)
+    }
+
+    //= rfc8441#5-1, rfc8441#5-2, rfc8441#5-3, rfc8441#5-4, rfc8441#5-5
+    /// The request by extended CONNECT (RFC 8441 section 5): `target` is the
+    /// whole URL with the scheme `http` or `https`. The pseudo-header
+    /// `:protocol` with the value `websocket` is the caller's to add.
+    pub fn extended_request(
+        &self,
+        target: Uri,
+        further: &HeaderMap,
+    ) -> Result<Request<()>, OfferError> {
+        if let Some(name) = OURS.iter().find(|name| further.contains_key(*name)) {
+            return Err(OfferError::ReservedHeader(name.clone()));
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = Method::CONNECT;
+        *request.uri_mut() = target;
+        *request.version_mut() = Version::HTTP_2;
+        self.offer(request.headers_mut(), further);
+        Ok(request)
+    }
+
+    //= rfc7692#5-1
+    /// The headers that are the same over each version of HTTP.
+    fn offer(&self, headers: &mut HeaderMap, further: &HeaderMap) {
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        // Tokens are always a header's value.
         if !self.subprotocols.is_empty()
             && let Ok(names) = HeaderValue::from_str(&self.subprotocols.join(", "))
         {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, names);
         }
+        if let Some(extension) = deflate::offer(&self.compression)
+            && let Ok(value) = HeaderValue::from_str(&extension.to_string())
+        {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, value);
+        }
         for (name, value) in further {
             headers.append(name, value.clone());
         }
-        Ok(request)
     }
 
     //= rfc6455#4.1-25, rfc6455#4.1-27, rfc6455#4.1-28, rfc6455#4.1-29, rfc6455#4.1-30
     //= rfc6455#4.1-32
     //= rfc6455#7.2.1-3
     /// Judges the response (section 4.1, items 1 to 6 of its validation); gives
-    /// the subprotocol agreed on.
-    pub fn verify<B>(&self, response: &Response<B>) -> Result<Option<String>, ResponseError> {
+    /// what was agreed on.
+    pub fn verify<B>(&self, response: &Response<B>) -> Result<Agreed, ResponseError> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(ResponseError::Status(response.status()));
         }
@@ -133,11 +185,42 @@ impl Handshake {
                 got: shown(accept),
             });
         }
-        if let Some(value) = headers.get(SEC_WEBSOCKET_EXTENSIONS) {
-            let got = shown(&String::from_utf8_lossy(value.as_bytes()));
-            return Err(ResponseError::Extension(got));
+        self.agreed(headers)
+    }
+
+    //= rfc8441#5-6
+    /// Judges the response to an extended CONNECT (RFC 8441 section 5).
+    pub fn verify_extended<B>(&self, response: &Response<B>) -> Result<Agreed, ResponseError> {
+        if !response.status().is_success() {
+            return Err(ResponseError::Status(response.status()));
         }
-        self.agreed_subprotocol(headers)
+        self.agreed(response.headers())
+    }
+
+    fn agreed(&self, headers: &HeaderMap) -> Result<Agreed, ResponseError> {
+        Ok(Agreed {
+            compression: self.agreed_compression(headers)?,
+            subprotocol: self.agreed_subprotocol(headers)?,
+        })
+    }
+
+    //= rfc7692#5-5, rfc7692#5-6, rfc7692#7.1-2
+    fn agreed_compression(&self, headers: &HeaderMap) -> Result<Option<Agreement>, ResponseError> {
+        let extensions = parse_extensions(headers)?;
+        let offered = deflate::offer(&self.compression);
+        match extensions.as_slice() {
+            [] if !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) => Ok(None),
+            [one] if one.name == EXTENSION && offered.is_some() => {
+                Ok(Some(deflate::conclude(&self.compression, one)?))
+            }
+            several => {
+                let got: Vec<String> = several.iter().map(ToString::to_string).collect();
+                Err(ResponseError::Extension {
+                    got: shown(&got.join(", ")),
+                    offered: offered.map_or_else(|| "none".to_owned(), |o| o.to_string()),
+                })
+            }
+        }
     }
 
     //= rfc6455#4.1-31
@@ -190,9 +273,21 @@ pub enum ResponseError {
         /// The server's.
         got: String,
     },
-    /// An extension that was not offered.
-    #[error("expected no extension from the server as none was offered, got {0:?}")]
-    Extension(String),
+    /// Extensions that do not answer the offer.
+    #[error("expected at most the extension offered ({offered}) from the server, got {got:?}")]
+    Extension {
+        /// The server's extensions.
+        got: String,
+        /// What was offered.
+        offered: String,
+    },
+    /// Parameters of permessage-deflate that do not answer those offered (RFC
+    /// 7692 section 7).
+    #[error(transparent)]
+    Compression(#[from] NegotiationError),
+    /// A header that breaks its grammar.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// A subprotocol that was not offered.
     #[error("expected a subprotocol among those offered {offered:?} from the server, got {got:?}")]
     Subprotocol {

@@ -2,11 +2,13 @@
 
 use ::http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use super::{VERSION, accept_for_key, is_key};
+use crate::deflate::{self, Agreement, CompressionConfig};
 use crate::http::extension::{Extension, parse_extensions};
 use crate::http::{HeaderError, list, list_has, shown};
 use crate::limits::{Limit, Limits};
@@ -14,7 +16,8 @@ use crate::limits::{Limit, Limits};
 /// A request that asks for a WebSocket in due form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    key: String,
+    /// None where the request came over HTTP/2 or later.
+    key: Option<String>,
     subprotocols: Vec<String>,
     extensions: Vec<Extension>,
 }
@@ -53,7 +56,32 @@ impl Offer {
             return Err(RequestError::Key(shown(key)));
         }
         Ok(Self {
-            key: key.to_owned(),
+            key: Some(key.to_owned()),
+            subprotocols: offered_subprotocols(headers)?,
+            extensions: parse_extensions(headers)?,
+        })
+    }
+
+    //= rfc8441#4-1, rfc8441#4-2, rfc8441#4-3, rfc8441#5-1, rfc8441#5-4, rfc8441#5-5
+    /// Reads a client's opening handshake by extended CONNECT (RFC 8441 section
+    /// 5); `protocol` is the pseudo-header of that name, where there is one.
+    pub fn read_extended<B>(
+        request: &Request<B>,
+        protocol: Option<&str>,
+    ) -> Result<Self, RequestError> {
+        if request.method() != Method::CONNECT {
+            return Err(RequestError::ExtendedMethod(request.method().clone()));
+        }
+        if protocol != Some("websocket") {
+            return Err(RequestError::Protocol(protocol.map(shown)));
+        }
+        let headers = request.headers();
+        let version = single(headers, SEC_WEBSOCKET_VERSION)?;
+        if version != VERSION {
+            return Err(RequestError::ExtendedVersion(shown(version)));
+        }
+        Ok(Self {
+            key: None,
             subprotocols: offered_subprotocols(headers)?,
             extensions: parse_extensions(headers)?,
         })
@@ -82,17 +110,30 @@ impl Offer {
     //= rfc6455#4.2.2-7, rfc6455#4.2.2-8, rfc6455#4.2.2-9, rfc6455#4.2.2-10, rfc6455#4.2.2-11
     //= rfc6455#4.2.2-12, rfc6455#4.2.2-13, rfc6455#5.8-1, rfc6455#9.1-5
     //= rfc6455#4.2.2-16, rfc6455#4.2.2-17, rfc6455#9.1-7
+    //= rfc8441#5-6
     /// The response that accepts (section 4.2.2, item 5), with the subprotocol
-    /// chosen; no extension is accepted.
-    pub fn accept(&self, subprotocol: Option<&str>) -> Result<Response<()>, NotOffered> {
+    /// chosen, and what is agreed on compression.
+    pub fn accept(
+        &self,
+        subprotocol: Option<&str>,
+        compression: &CompressionConfig,
+    ) -> Result<(Response<()>, Option<Agreement>), NotOffered> {
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        // Base64 and an offered token are always a header's value.
-        if let Ok(accept) = HeaderValue::from_str(&accept_for_key(&self.key)) {
-            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        if let Some(key) = &self.key {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            // Base64 and an offered token are always a header's value.
+            if let Ok(accept) = HeaderValue::from_str(&accept_for_key(key)) {
+                headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+            }
+        }
+        let mut agreement = None;
+        if let Some((extension, agreed)) = deflate::accept(compression, &self.extensions)
+            && let Ok(value) = HeaderValue::from_str(&extension.to_string())
+        {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, value);
+            agreement = Some(agreed);
         }
         if let Some(name) = subprotocol {
             let not_offered = || NotOffered {
@@ -105,7 +146,11 @@ impl Offer {
             let value = HeaderValue::from_str(name).map_err(|_| not_offered())?;
             headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
         }
-        Ok(response)
+        // Over HTTP/2 the status says that a tunnel is there, as for any CONNECT.
+        if self.key.is_some() {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        }
+        Ok((response, agreement))
     }
 }
 
@@ -128,6 +173,12 @@ pub enum RequestError {
     /// Another method than GET: 405.
     #[error("expected the method GET in a WebSocket handshake, got {0}")]
     Method(Method),
+    /// Another method than CONNECT over HTTP/2: 405.
+    #[error("expected the method CONNECT in a WebSocket handshake over HTTP/2, got {0}")]
+    ExtendedMethod(Method),
+    /// A CONNECT for something else than a WebSocket: 501.
+    #[error("expected the :protocol \"websocket\" in a CONNECT request, got {}", or_none(.0.as_deref()))]
+    Protocol(Option<String>),
     /// HTTP before 1.1: 400.
     #[error("expected HTTP/1.1 in a WebSocket handshake, got {0:?}")]
     HttpVersion(Version),
@@ -150,6 +201,10 @@ pub enum RequestError {
     /// A version other than 13: 426, which names 13.
     #[error("expected Sec-WebSocket-Version 13, got {0:?}")]
     WebSocketVersion(String),
+    /// A version other than 13 over HTTP/2, which has no upgrades: 400, which
+    /// names 13.
+    #[error("expected sec-websocket-version 13, got {0:?}")]
+    ExtendedVersion(String),
     /// A key that is not 16 bytes in base64: 400.
     #[error("expected 16 bytes in base64 in Sec-WebSocket-Key, got {0:?}")]
     Key(String),
@@ -179,7 +234,8 @@ impl RequestError {
     /// The status that answers this error.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) | Self::ExtendedMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Protocol(_) => StatusCode::NOT_IMPLEMENTED,
             Self::WebSocketVersion(_) => StatusCode::UPGRADE_REQUIRED,
             Self::LimitExceeded { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
@@ -199,6 +255,12 @@ impl RequestError {
         match self {
             Self::Method(_) => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET"));
+            }
+            Self::ExtendedMethod(_) => {
+                headers.insert(ALLOW, HeaderValue::from_static("CONNECT"));
+            }
+            Self::ExtendedVersion(_) => {
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
             }
             Self::WebSocketVersion(_) => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));

@@ -42,6 +42,8 @@ impl Seen {
         match event {
             Event::Text(text) => Self::Text(text.into_string()),
             Event::Binary(data) => Self::Binary(data.into_vec()),
+            // The simulation asks for none.
+            Event::Piece(piece) => Self::Binary(piece.data.into_vec()),
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),
             Event::Closing(frame) => {

@@ -52,6 +52,7 @@ async fn the_request_is_what_the_rfc_asks_for_with_what_the_program_adds() {
         "connection: Upgrade",
         "sec-websocket-version: 13",
         "sec-websocket-protocol: chat, soap",
+        "sec-websocket-extensions: permessage-deflate; client_max_window_bits",
         "origin: http://example.com",
         "cookie: a=1",
         "cookie: b=2",
@@ -61,7 +62,18 @@ async fn the_request_is_what_the_rfc_asks_for_with_what_the_program_adds() {
             "{line} in {head}"
         );
     }
-    assert!(!head.contains("extensions"), "{head}");
+}
+
+#[tokio::test]
+async fn a_client_without_compression_offers_none() {
+    let (seen, saw) = std::sync::mpsc::channel();
+    let client = ClientBuilder::new().compression(longwire::Compression::Off);
+    let result = against(&client, move |head| {
+        seen.send(head.to_owned()).unwrap();
+        accept_response(head, "")
+    });
+    assert_eq!(result.await.unwrap().compression(), None);
+    assert!(!saw.recv().unwrap().contains("extensions"));
 }
 
 //= rfc6455#4.1-16 test
@@ -148,7 +160,7 @@ async fn an_answer_that_breaks_the_protocol_fails_the_connection() {
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"),
         (
             "\r\n\r\n",
-            "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+            "\r\nSec-WebSocket-Extensions: x-webkit-deflate-frame\r\n\r\n",
         ),
         (
             "\r\n\r\n",

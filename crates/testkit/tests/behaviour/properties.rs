@@ -40,6 +40,7 @@ fn told(event: Event<'_>) -> Told {
     match event {
         Event::Text(text) => Told::Text(text.into_string()),
         Event::Binary(data) => Told::Binary(data.into_vec()),
+        Event::Piece(piece) => Told::Binary(piece.data.into_vec()),
         Event::Ping(payload) => Told::Ping(payload.to_vec()),
         Event::Pong(payload) => Told::Pong(payload.to_vec()),
         Event::Closing(frame) => Told::Closing(frame.map(|frame| frame.code().get())),
@@ -346,7 +347,7 @@ proptest! {
         let mut response = Response::new(());
         *response.headers_mut() = map;
         *response.status_mut() = longwire::http::StatusCode::from_u16(status).unwrap();
-        let handshake = Handshake::new([7; 16], vec!["chat".to_owned()]).unwrap();
+        let handshake = Handshake::new([7; 16], vec!["chat".to_owned()], longwire_proto::CompressionConfig::default()).unwrap();
         prop_assert!(handshake.verify(&response).is_err());
     }
 

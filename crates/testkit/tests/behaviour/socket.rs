@@ -368,7 +368,9 @@ async fn a_sender_waits_for_a_peer_that_does_not_read_and_holds_a_bounded_output
     })
     .await;
     for drive in [Drive::Caller, Drive::Task] {
-        let client = longwire::ClientBuilder::new().drive(drive);
+        let client = longwire::ClientBuilder::new()
+            .drive(drive)
+            .compression(longwire::Compression::Off);
         let mut socket = client.connect(server.url("/")).await.unwrap();
         let message = Message::from(vec![1; 100_000]);
         let mut sent = 0;

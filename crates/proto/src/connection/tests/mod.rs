@@ -1,8 +1,10 @@
-//! The engine as its driver sees it. Helpers here; `framing`, `sending` and
-//! `closing` have the tests.
+//! The engine as its driver sees it. Helpers here; `framing`, `sending`,
+//! `compression`, `pieces` and `closing` have the tests.
 
 use super::*;
-use crate::{CloseCode, Closed, ClosedBy, Limits, TimeoutKind};
+use crate::header::FrameHeader;
+use crate::limits::Limit;
+use crate::{CloseCode, Closed, ClosedBy, Limits, MessageKind, TimeoutKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -35,6 +37,7 @@ fn frame_to(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let mut header = [0; FrameHeader::MAX_LEN];
     let len = FrameHeader {
         fin: true,
+        rsv1: false,
         opcode: Opcode::Binary,
         masking_key,
         payload_len: payload.len() as u64,
@@ -54,6 +57,13 @@ fn said(event: Event<'_>) -> String {
     match event {
         Event::Text(text) => format!("text {}", &*text),
         Event::Binary(data) => format!("binary {:?}", &*data),
+        Event::Piece(piece) => format!(
+            "piece of {:?} {}{} {:?}",
+            piece.kind,
+            if piece.first { "[" } else { "" },
+            if piece.last { "]" } else { "" },
+            &*piece.data
+        ),
         Event::Ping(payload) => format!("ping {}", String::from_utf8_lossy(&payload)),
         Event::Pong(payload) => format!("pong {}", String::from_utf8_lossy(&payload)),
         Event::Closing(None) => "closing".to_owned(),
@@ -98,5 +108,9 @@ fn close_code(output: &[u8]) -> Option<u16> {
 mod framing;
 
 mod sending;
+
+mod compression;
+
+mod pieces;
 
 mod closing;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::deflate::Compression;
 use ::http::response::Builder;
 
 /// The nonce of the RFC's sample key.
@@ -6,7 +7,11 @@ const NONCE: [u8; 16] = *b"the sample nonce";
 
 fn handshake(subprotocols: &[&str]) -> Handshake {
     let names = subprotocols.iter().map(ToString::to_string).collect();
-    Handshake::new(NONCE, names).unwrap()
+    Handshake::new(NONCE, names, off()).unwrap()
+}
+
+fn off() -> CompressionConfig {
+    CompressionConfig::default().mode(Compression::Off)
 }
 
 fn accepted() -> Builder {
@@ -18,7 +23,9 @@ fn accepted() -> Builder {
 }
 
 fn verify(handshake: &Handshake, builder: Builder) -> Result<Option<String>, ResponseError> {
-    handshake.verify(&builder.body(()).unwrap())
+    handshake
+        .verify(&builder.body(()).unwrap())
+        .map(|agreed| agreed.subprotocol)
 }
 
 /// The accepted response with one header replaced, or removed.
@@ -29,7 +36,9 @@ fn with(name: &str, value: Option<&str>) -> Result<Option<String>, ResponseError
     if let Some(value) = value {
         response.headers_mut().insert(name, value.parse().unwrap());
     }
-    handshake(&["chat", "soap"]).verify(&response)
+    handshake(&["chat", "soap"])
+        .verify(&response)
+        .map(|agreed| agreed.subprotocol)
 }
 
 //= rfc6455#4.1-10, rfc6455#4.1-11, rfc6455#4.1-12, rfc6455#4.1-13, rfc6455#4.1-14 test
@@ -84,10 +93,10 @@ fn a_program_may_not_set_the_handshakes_own_headers() {
 #[test]
 fn an_offered_subprotocol_is_a_token_and_offered_once() {
     for bad in ["", "a b", "a,b", "\u{e9}"] {
-        let error = Handshake::new(NONCE, vec![bad.to_owned()]).unwrap_err();
+        let error = Handshake::new(NONCE, vec![bad.to_owned()], off()).unwrap_err();
         assert_eq!(error, OfferError::Subprotocol(bad.to_owned()));
     }
-    let error = Handshake::new(NONCE, vec!["a".into(), "a".into()]).unwrap_err();
+    let error = Handshake::new(NONCE, vec!["a".into(), "a".into()], off()).unwrap_err();
     assert_eq!(error, OfferError::RepeatedSubprotocol("a".into()));
 }
 
@@ -148,4 +157,76 @@ fn a_subprotocol_is_refused_where_none_was_offered() {
     let response = accepted().header("Sec-WebSocket-Protocol", "chat");
     let error = verify(&handshake(&[]), response).unwrap_err();
     assert!(matches!(error, ResponseError::Subprotocol { .. }));
+}
+
+//= rfc7692#5-1, rfc7692#5-5, rfc7692#5-6 test
+#[test]
+fn an_extension_in_the_response_answers_the_offer_or_fails_the_connection() {
+    let handshake = Handshake::new(NONCE, Vec::new(), CompressionConfig::default()).unwrap();
+    let request = handshake
+        .request(
+            "/".parse().unwrap(),
+            HeaderValue::from_static("h"),
+            &HeaderMap::new(),
+        )
+        .unwrap();
+    assert_eq!(
+        request.headers()["sec-websocket-extensions"],
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         client_max_window_bits"
+    );
+    let verdict = |value: &str| {
+        let response = accepted().header("Sec-WebSocket-Extensions", value);
+        handshake.verify(&response.body(()).unwrap())
+    };
+    let agreed = verdict("permessage-deflate; server_no_context_takeover").unwrap();
+    assert!(agreed.compression.is_some());
+    let none = handshake.verify(&accepted().body(()).unwrap()).unwrap();
+    assert_eq!(none.compression, None);
+    let good = "permessage-deflate; server_no_context_takeover";
+    for bad in [
+        "x-webkit-deflate-frame",
+        "permessage-deflate",
+        "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; server_no_context_takeover; mux",
+        &format!("{good}, {good}"),
+        &format!("{good}, mux"),
+        "permessage-deflate; =",
+        "",
+    ] {
+        assert!(verdict(bad).is_err(), "{bad}");
+    }
+}
+
+//= rfc8441#5-1, rfc8441#5-2, rfc8441#5-3, rfc8441#5-4, rfc8441#5-5 test
+#[test]
+fn an_extended_request_has_no_headers_of_http_1() {
+    let request = handshake(&["chat"])
+        .extended_request(
+            "https://example.com/chat?a".parse().unwrap(),
+            &HeaderMap::new(),
+        )
+        .unwrap();
+    assert_eq!(request.method(), Method::CONNECT);
+    assert_eq!(request.uri().to_string(), "https://example.com/chat?a");
+    let names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["sec-websocket-version", "sec-websocket-protocol"]);
+}
+
+//= rfc8441#5-6 test
+#[test]
+fn any_status_of_success_answers_an_extended_request() {
+    let handshake = handshake(&["chat"]);
+    let answer = |status: u16| {
+        Response::builder()
+            .status(status)
+            .header("sec-websocket-protocol", "chat")
+            .body(())
+            .unwrap()
+    };
+    let agreed = handshake.verify_extended(&answer(200)).unwrap();
+    assert_eq!(agreed.subprotocol.as_deref(), Some("chat"));
+    for status in [101, 301, 404, 501] {
+        assert!(handshake.verify_extended(&answer(status)).is_err());
+    }
 }

@@ -1,4 +1,9 @@
 use super::*;
+use crate::deflate::Compression;
+
+fn off() -> CompressionConfig {
+    CompressionConfig::default().mode(Compression::Off)
+}
 use ::http::request::Builder;
 
 fn sample() -> Builder {
@@ -30,7 +35,7 @@ fn with(name: &str, value: Option<&str>) -> Result<Offer, RequestError> {
 #[test]
 fn the_sample_handshake_of_the_documents_is_accepted_as_they_print_it() {
     let offer = read(sample()).unwrap();
-    let response = offer.accept(None).unwrap();
+    let response = offer.accept(None, &off()).unwrap().0;
     assert_eq!(response.status(), 101);
     let headers = response.headers();
     assert_eq!(headers["upgrade"], "websocket");
@@ -129,9 +134,9 @@ fn the_subprotocol_is_chosen_in_the_servers_order_among_the_clients_offers() {
     assert_eq!(offer.subprotocols(), ["soap", "wamp", "chat"]);
     assert_eq!(offer.select_subprotocol(&["chat", "soap"]), Some("chat"));
     assert_eq!(offer.select_subprotocol(&["CHAT", "mqtt"]), None);
-    let response = offer.accept(Some("wamp")).unwrap();
+    let response = offer.accept(Some("wamp"), &off()).unwrap().0;
     assert_eq!(response.headers()["sec-websocket-protocol"], "wamp");
-    assert!(offer.accept(Some("mqtt")).is_err());
+    assert!(offer.accept(Some("mqtt"), &off()).is_err());
 }
 
 //= rfc6455#4.3-1 test
@@ -150,7 +155,7 @@ fn extensions_are_read_and_none_is_accepted() {
     let value = r#"permessage-deflate; client_max_window_bits; server_max_window_bits="10", x-foo"#;
     let offer = read(sample().header("Sec-WebSocket-Extensions", value)).unwrap();
     assert_eq!(offer.extensions().len(), 2);
-    let response = offer.accept(None).unwrap();
+    let response = offer.accept(None, &off()).unwrap().0;
     assert!(!response.headers().contains_key("sec-websocket-extensions"));
     let bad = sample().header("Sec-WebSocket-Extensions", "x; =");
     assert_eq!(read(bad).unwrap_err().status(), 400);
@@ -182,4 +187,58 @@ fn a_head_above_the_limits_is_answered_by_431_that_names_the_limit() {
         }
     ));
     assert!(check_head(&sample().body(()).unwrap(), &limits).is_ok());
+}
+
+//= rfc7692#5-2, rfc7692#5-3, rfc7692#5-4 test
+#[test]
+fn compression_is_accepted_where_it_is_offered_and_wanted() {
+    let request = Request::builder()
+        .method("CONNECT")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-extensions", "mux; a=1")
+        .header(
+            "sec-websocket-extensions",
+            "permessage-deflate; x, permessage-deflate; server_max_window_bits=10",
+        )
+        .body(())
+        .unwrap();
+    let offer = Offer::read_extended(&request, Some("websocket")).unwrap();
+    let (response, agreement) = offer.accept(None, &CompressionConfig::default()).unwrap();
+    assert_eq!(
+        response.headers()["sec-websocket-extensions"],
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         server_max_window_bits=10"
+    );
+    assert_eq!(agreement.unwrap().server_max_window_bits, 10);
+    let (response, agreement) = offer.accept(None, &off()).unwrap();
+    assert!(response.headers().is_empty());
+    assert_eq!(agreement, None);
+}
+
+//= rfc8441#4-1, rfc8441#4-2, rfc8441#4-3, rfc8441#5-1, rfc8441#5-4, rfc8441#5-5, rfc8441#5-6 test
+#[test]
+fn an_extended_connect_is_answered_with_200_and_without_a_key() {
+    let request = |method: &str, version: &str| {
+        Request::builder()
+            .method(method)
+            .header("sec-websocket-version", version)
+            .header("sec-websocket-protocol", "chat")
+            .body(())
+            .unwrap()
+    };
+    let offer = Offer::read_extended(&request("CONNECT", "13"), Some("websocket")).unwrap();
+    let (response, _) = offer.accept(Some("chat"), &off()).unwrap();
+    assert_eq!(response.status(), 200);
+    let names: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["sec-websocket-protocol"]);
+    for (method, protocol, version, status) in [
+        ("GET", Some("websocket"), "13", 405),
+        ("CONNECT", None, "13", 501),
+        ("CONNECT", Some("connect-udp"), "13", 501),
+        ("CONNECT", Some("websocket"), "8", 400),
+    ] {
+        let error = Offer::read_extended(&request(method, version), protocol).unwrap_err();
+        assert_eq!(error.status(), status);
+        assert!(!error.response().headers().contains_key("upgrade"));
+    }
 }
