@@ -7,6 +7,8 @@ use longwire_proto::deflate::CompressionError;
 use longwire_proto::handshake::client::{OfferError, ResponseError};
 use longwire_proto::{CloseFrameError, Closed, ClosedBy, SendError};
 
+use crate::tls::{TlsError, is_certificates_fault};
+
 /// A result with this library's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -18,6 +20,14 @@ pub enum Error {
     /// The URL or another argument cannot work, now or later.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// The host's address cannot be found.
+    #[error("could not find the address of {host}: {source}")]
+    Resolve {
+        /// The host.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The server cannot be reached.
     #[error("could not connect to {host}: {source}")]
     Connect {
@@ -25,6 +35,29 @@ pub enum Error {
         host: String,
         /// What the system says.
         source: io::Error,
+    },
+    /// The way through a proxy.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// The TLS handshake failed.
+    #[error("the TLS handshake with {host} failed: {source}{}", tls_hint(.source))]
+    Tls {
+        /// The host and port.
+        host: String,
+        /// What rustls, or the system, says.
+        source: io::Error,
+    },
+    /// A redirect that is not followed.
+    #[error(transparent)]
+    Redirect(#[from] RedirectError),
+    /// The HTTP/2 connection, or the stream on it, failed before the handshake
+    /// was done.
+    #[error("the HTTP/2 connection to {host} failed: {source}")]
+    Http2 {
+        /// The host and port.
+        host: String,
+        /// What went wrong.
+        source: h2::Error,
     },
     /// The server answered the handshake with another status than 101.
     #[error(
@@ -87,11 +120,17 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Usage(_) | Self::Closing | Self::Send(_) | Self::Handler(_) => Fault::Caller,
-            Self::Refused(_) | Self::Handshake(_) => Fault::Peer,
+            Self::Refused(_) | Self::Handshake(_) | Self::Redirect(_) => Fault::Peer,
+            Self::Tls { source, .. } if is_certificates_fault(source) => Fault::Peer,
+            Self::Proxy(error) => error.fault(),
             Self::Http(error) if error.0.is_parse() => Fault::Peer,
-            Self::Http(_) | Self::Connect { .. } | Self::Timeout { .. } | Self::Io(_) => {
-                Fault::Network
-            }
+            Self::Http(_)
+            | Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Http2 { .. }
+            | Self::Timeout { .. }
+            | Self::Io(_) => Fault::Network,
             Self::Closed(closed) => match closed.by {
                 ClosedBy::Failure(_) | ClosedBy::Peer => Fault::Peer,
                 ClosedBy::Local => Fault::Caller,
@@ -121,6 +160,12 @@ impl Error {
 
 impl From<CloseFrameError> for Error {
     fn from(error: CloseFrameError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
         Self::Usage(error.into())
     }
 }
@@ -156,12 +201,26 @@ pub enum UsageError {
         /// The fragment.
         fragment: String,
     },
-    /// The URL needs TLS, which this build does not have.
-    #[error("expected a ws URL: this build has no TLS, which wss needs")]
-    NoTls,
-    /// The URL carries a user name or a password.
-    #[error("expected a URL without user name and password: send an Authorization header instead")]
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A proxy's URL.
+    #[error("expected a proxy such as http://host:3128 or socks5://host:1080, got {url:?}{}", of_variable(.variable.as_deref()))]
+    Proxy {
+        /// As given, without credentials.
+        url: String,
+        /// The environment's variable that has it.
+        variable: Option<String>,
+    },
+    /// A user name, password or token that no header can carry.
+    #[error("expected credentials that a header can carry, got others")]
     Credentials,
+    /// A cookie that is none.
+    #[error("expected a cookie such as \"name=value; Path=/\", got {cookie:?}")]
+    Cookie {
+        /// As given.
+        cookie: String,
+    },
     /// A subprotocol or header of the request.
     #[error(transparent)]
     Offer(#[from] OfferError),
@@ -199,6 +258,119 @@ pub enum UsageError {
     },
 }
 
+fn of_variable(variable: Option<&str>) -> String {
+    variable.map_or_else(String::new, |name| format!(" in {name}"))
+}
+
+fn tls_hint(source: &io::Error) -> &'static str {
+    let is_no_tls = source
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        .is_some_and(|error| matches!(error, rustls::Error::InvalidMessage(_)));
+    if is_no_tls {
+        " (does the server speak TLS on this port?)"
+    } else {
+        ""
+    }
+}
+
+/// A proxy that does not let us through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// It answered CONNECT with another status than 2xx.
+    #[error("the proxy {proxy} refused to connect to {host} with {status}{}", asks_for_credentials(*.status))]
+    Refused {
+        /// The proxy.
+        proxy: String,
+        /// The host and port.
+        host: String,
+        /// Its status.
+        status: StatusCode,
+    },
+    /// Its answer is no HTTP.
+    #[error("expected an HTTP response from the proxy {proxy}: {source}")]
+    Http {
+        /// The proxy.
+        proxy: String,
+        /// What is wrong.
+        source: HttpError,
+    },
+    /// It failed, or refused, as SOCKS has it.
+    #[error("the proxy {proxy} did not connect to {host}: {source}")]
+    Socks {
+        /// The proxy.
+        proxy: String,
+        /// The host and port.
+        host: String,
+        /// What it said.
+        source: tokio_socks::Error,
+    },
+    /// It sent bytes of its own behind its answer.
+    #[error("expected nothing behind the answer of the proxy {proxy}, got {count} bytes")]
+    Unexpected {
+        /// The proxy.
+        proxy: String,
+        /// How many.
+        count: usize,
+    },
+}
+
+impl ProxyError {
+    fn fault(&self) -> Fault {
+        use tokio_socks::Error as Socks;
+        match self {
+            Self::Refused { status, .. } if status.is_server_error() => Fault::Network,
+            Self::Refused { .. } | Self::Unexpected { .. } => Fault::Peer,
+            Self::Http { source, .. } if source.0.is_parse() => Fault::Peer,
+            Self::Socks { source, .. } => match source {
+                Socks::Io(_)
+                | Socks::HostUnreachable
+                | Socks::NetworkUnreachable
+                | Socks::GeneralSocksServerFailure
+                | Socks::ConnectionRefused
+                | Socks::TtlExpired => Fault::Network,
+                _ => Fault::Peer,
+            },
+            Self::Http { .. } => Fault::Network,
+        }
+    }
+}
+
+fn asks_for_credentials(status: StatusCode) -> &'static str {
+    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        " (it asks for a user name and a password in its URL)"
+    } else {
+        ""
+    }
+}
+
+/// A redirect that is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// More than allowed.
+    #[error("expected at most {max} redirects, got one more, to {location:?}")]
+    TooMany {
+        /// How many are allowed.
+        max: usize,
+        /// Where to.
+        location: String,
+    },
+    /// Its `Location` is missing or no URL of a WebSocket.
+    #[error("expected a redirect to a WebSocket URL, got {location:?}")]
+    Location {
+        /// Where to.
+        location: String,
+    },
+    /// From wss to ws.
+    #[error("expected a redirect that stays with wss, got one to {location:?}")]
+    Downgrade {
+        /// Where to.
+        location: String,
+    },
+}
+
 /// What HTTP has to say of a failed handshake.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -208,8 +380,14 @@ pub struct HttpError(pub(crate) hyper::Error);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Looking up the host and connecting to it.
+    /// Looking up the host's addresses.
+    Resolve,
+    /// Connecting to one of them.
     Connect,
+    /// Having a proxy connect to the server.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
     /// The opening handshake.
     Handshake,
 }
@@ -217,7 +395,10 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "looking up the server's address",
             Self::Connect => "connecting to the server",
+            Self::Proxy => "connecting through the proxy",
+            Self::Tls => "the TLS handshake",
             Self::Handshake => "the WebSocket handshake",
         })
     }

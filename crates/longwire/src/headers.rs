@@ -32,6 +32,11 @@ impl GivenHeaders {
         self.append(name.as_str(), value);
     }
 
+    /// Sets a header whose value is one already.
+    pub(crate) fn insert(&mut self, name: HeaderName, value: HeaderValue) {
+        self.map.insert(name, value);
+    }
+
     /// The headers, if all are.
     pub(crate) fn get(&self) -> Result<&HeaderMap, UsageError> {
         match self.bad.clone() {

@@ -34,6 +34,8 @@
 
 pub mod message;
 
+pub mod tls;
+
 pub mod error;
 
 mod headers;
@@ -52,7 +54,7 @@ pub mod client;
 
 pub mod server;
 
-pub use client::{ClientBuilder, connect};
+pub use client::{ClientBuilder, CookieJar, Proxy, connect};
 pub use error::{Error, Result};
 pub use longwire_proto::{
     Agreement, CloseCode, CloseFrame, Closed, ClosedBy, Compression, EncodedMessage, Heartbeat,
@@ -62,6 +64,7 @@ pub use message::{Event, Message};
 pub use options::{Drive, Options};
 pub use server::Server;
 pub use socket::{MessageReader, MessageWriter, Receiver, Sender, Socket};
+pub use tls::{ClientTls, ServerTls};
 pub use transport::Transport;
 
 pub use bytes;

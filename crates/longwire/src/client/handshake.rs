@@ -1,18 +1,18 @@
-//! The opening handshake over a transport, its HTTP spoken by hyper.
+//! The opening handshake over HTTP/1.1, which hyper speaks.
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use longwire_proto::Limits;
-use longwire_proto::handshake::client::{Agreed, Handshake};
+use longwire_proto::handshake::client::{Agreed, Handshake, ResponseError};
 
 use crate::error::{Error, HttpError, Refusal, Result};
-use crate::transport::{Io, Transport};
+use crate::transport::Io;
 
 /// hyper's own least buffer.
 const LEAST_BUFFER: usize = 8 << 10;
@@ -30,61 +30,75 @@ pub(super) struct Shaken {
 }
 
 //= rfc6455#4.1-9, rfc6455#4.1-24
-/// Sends the request and judges the response. `into_io` gives back the
-/// transport as it is best used without HTTP.
-pub(super) async fn shake_hands<T: Transport>(
-    transport: T,
-    into_io: fn(T) -> Io,
+/// Sends the request and judges the response.
+pub(super) async fn shake_hands(
+    io: Io,
     handshake: &Handshake,
     request: Request<()>,
     limits: &Limits,
 ) -> Result<Shaken> {
+    let judge = |response| judge(response, handshake, limits);
+    let (io, unhandled, (agreed, headers)) = exchange(io, request, limits, http, judge).await?;
+    Ok(Shaken {
+        io,
+        unhandled,
+        agreed,
+        headers,
+    })
+}
+
+/// Sends a request that asks for another protocol; gives back the transport and
+/// what came behind the response, once `judge` has found it good.
+pub(super) async fn exchange<R, F>(
+    io: Io,
+    request: Request<()>,
+    limits: &Limits,
+    failed: impl Fn(hyper::Error) -> Error,
+    judge: impl FnOnce(Response<Incoming>) -> F,
+) -> Result<(Io, Vec<u8>, R)>
+where
+    F: Future<Output = Result<(Upgraded, R)>>,
+{
     let mut builder = http1::Builder::new();
     builder
         .max_buf_size(limits.header_bytes.max(LEAST_BUFFER))
         .max_headers(limits.header_fields.min(MOST_FIELDS));
     let (mut sender, connection) = builder
-        .handshake::<_, Empty<Bytes>>(TokioIo::new(transport))
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(io))
         .await
-        .map_err(http)?;
+        .map_err(&failed)?;
     let mut connection = std::pin::pin!(connection.with_upgrades());
     let exchange = async {
         let response = sender
             .send_request(request.map(|()| Empty::new()))
             .await
-            .map_err(http)?;
-        judge(response, handshake, limits).await
+            .map_err(&failed)?;
+        judge(response).await
     };
     let exchange = std::pin::pin!(exchange);
     // Both in this task: the connection moves the bytes of the exchange.
-    let (upgraded, agreed, headers) = match select(exchange, connection.as_mut()).await {
+    let (upgraded, result) = match select(exchange, connection.as_mut()).await {
         Either::Left((done, _)) => done?,
         // The connection is done once it is upgraded, or has failed: the
         // exchange knows which.
         Either::Right((_, exchange)) => exchange.await?,
     };
     let parts = upgraded
-        .downcast::<TokioIo<T>>()
+        .downcast::<TokioIo<Io>>()
         .map_err(|_| std::io::Error::other("the upgraded transport is not the one given"))?;
-    Ok(Shaken {
-        io: into_io(parts.io.into_inner()),
-        unhandled: parts.read_buf.to_vec(),
-        agreed,
-        headers,
-    })
+    Ok((parts.io.into_inner(), parts.read_buf.to_vec(), result))
 }
 
 async fn judge(
     response: Response<Incoming>,
     handshake: &Handshake,
     limits: &Limits,
-) -> Result<(Upgraded, Agreed, HeaderMap)> {
-    use longwire_proto::handshake::client::ResponseError;
+) -> Result<(Upgraded, (Agreed, HeaderMap))> {
     match handshake.verify(&response) {
         Ok(agreed) => {
             let headers = response.headers().clone();
             let upgraded = hyper::upgrade::on(response).await.map_err(http)?;
-            Ok((upgraded, agreed, headers))
+            Ok((upgraded, (agreed, headers)))
         }
         Err(ResponseError::Status(_)) => Err(refusal(response, limits).await),
         Err(error) => Err(error.into()),
@@ -92,7 +106,11 @@ async fn judge(
 }
 
 //= rfc6455#4.1-25, rfc6455#4.1-26
-async fn refusal(response: Response<Incoming>, limits: &Limits) -> Error {
+/// The answer of a server that refuses, with its body as far as it comes.
+pub(super) async fn refusal<B>(response: Response<B>, limits: &Limits) -> Error
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let (parts, mut body) = response.into_parts();
     let mut kept = Vec::new();
     // A body that breaks off is kept as far as it came.

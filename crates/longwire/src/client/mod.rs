@@ -1,32 +1,51 @@
 //! The client: from a URL to an open [`Socket`].
 //!
-//! Read `target` (what a URL says), `handshake` (the exchange), then this file.
+//! Read `target` (what a URL says), `dial` (a TCP connection), `proxy` and
+//! `tunnel` (the way through a proxy), `cookies`, `handshake` and `http2` (the
+//! exchange), `connecting` (all of it in order), then this file.
 
-mod handshake;
 mod target;
 
+mod dial;
+
+mod proxy;
+
+mod cookies;
+
+mod handshake;
+
+mod tunnel;
+
+mod http2;
+
+mod connecting;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::header::ORIGIN;
-use longwire_proto::handshake::client::Handshake;
-use longwire_proto::{Compression, Role};
-use rand::RngExt as _;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use http::header::{AUTHORIZATION, ORIGIN};
+use longwire_proto::Compression;
 
-use crate::error::{Error, Result, Step, UsageError};
+use crate::error::{Result, UsageError};
 use crate::headers::GivenHeaders;
 use crate::options::{Drive, Options, forward_options};
-use crate::socket::{Info, Socket};
+use crate::socket::Socket;
+use crate::tls::ClientTls;
 use crate::transport::{Io, Transport};
-use handshake::{Shaken, shake_hands};
-use target::Target;
+use connecting::Timeouts;
+pub use cookies::CookieJar;
+use dial::Resolver;
+pub use proxy::Proxy;
+use proxy::ProxyChoice;
+use target::{Target, basic, sensitive};
 
 /// Opens a WebSocket with the defaults: [`ClientBuilder`] has settings.
 ///
 /// ```no_run
 /// # async fn example() -> longwire::Result<()> {
-/// let mut socket = longwire::connect("ws://127.0.0.1:8000/echo").await?;
+/// let mut socket = longwire::connect("wss://example.com/chat").await?;
 /// socket.send("Hello, Server!").await?;
 /// while let Some(message) = socket.next().await {
 ///     println!("{}", message?);
@@ -39,27 +58,45 @@ use target::Target;
 ///
 /// See [`ClientBuilder::connect`].
 pub async fn connect(url: impl AsRef<str>) -> Result<Socket> {
-    ClientBuilder::new().connect(url).await
+    static DEFAULT: LazyLock<ClientBuilder> = LazyLock::new(ClientBuilder::new);
+    DEFAULT.connect(url).await
 }
 
-/// A client's settings. Cheap to clone, used as often as one likes.
+/// A client's settings. Cheap to clone, used as often as one likes: sockets of
+/// one builder and its clones share HTTP/2 connections where a server speaks it.
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
     options: Options,
     subprotocols: Vec<String>,
     headers: GivenHeaders,
-    connect_timeout: Duration,
-    handshake_timeout: Duration,
+    tls: ClientTls,
+    http2: bool,
+    proxy: ProxyChoice,
+    resolver: Resolver,
+    unix_socket: Option<PathBuf>,
+    redirects: usize,
+    cookies: Option<CookieJar>,
+    timeouts: Timeouts,
+    pool: Arc<http2::Pool>,
 }
 
 impl Default for ClientBuilder {
     fn default() -> Self {
+        /// To read the system's roots once is enough.
+        static TLS: LazyLock<ClientTls> = LazyLock::new(ClientTls::new);
         Self {
             options: Options::new(Drive::Task).compression(Compression::DEDICATED),
             subprotocols: Vec::new(),
             headers: GivenHeaders::default(),
-            connect_timeout: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(10),
+            tls: TLS.clone(),
+            http2: true,
+            proxy: ProxyChoice::default(),
+            resolver: Resolver::default(),
+            unix_socket: None,
+            redirects: 0,
+            cookies: None,
+            timeouts: Timeouts::default(),
+            pool: Arc::default(),
         }
     }
 }
@@ -77,8 +114,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a header to the request, such as `Authorization` or `Cookie`. One
-    /// that is no header is told when connecting.
+    /// Adds a header to the request, such as `Cookie`. One that is no header is
+    /// told when connecting.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.headers.append(name.as_ref(), value.as_ref());
@@ -93,17 +130,123 @@ impl ClientBuilder {
         self
     }
 
-    /// How long looking up the host and connecting may take: 10 s.
+    /// Sends a user name and a password (RFC 7617), as a URL with both does.
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Result<Self, UsageError> {
+        let value = basic(user, password).ok_or(UsageError::Credentials)?;
+        self.headers.insert(AUTHORIZATION, value);
+        Ok(self)
+    }
+
+    /// Sends a bearer token (RFC 6750).
+    pub fn bearer_token(mut self, token: &str) -> Result<Self, UsageError> {
+        let value = sensitive(&format!("Bearer {token}")).ok_or(UsageError::Credentials)?;
+        self.headers.insert(AUTHORIZATION, value);
+        Ok(self)
+    }
+
+    /// What a `wss` connection trusts, and who this client is.
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = tls;
+        self.pool = Arc::default();
+        self
+    }
+
+    /// Whether HTTP/2 is offered to `wss` servers (RFC 8441): it is. Servers that
+    /// do not take WebSockets over it get HTTP/1.1.
+    #[must_use]
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.http2 = http2;
+        self
+    }
+
+    /// Goes through this proxy, whatever the environment says.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = ProxyChoice::Given(proxy);
+        self.pool = Arc::default();
+        self
+    }
+
+    /// Goes through no proxy. By default the environment's is taken, from
+    /// `HTTPS_PROXY` (for wss), `http_proxy` (for ws) and `ALL_PROXY`, but not
+    /// for hosts in `NO_PROXY` and this machine itself.
+    #[must_use]
+    pub fn no_proxy(mut self) -> Self {
+        self.proxy = ProxyChoice::None;
+        self
+    }
+
+    /// Connects to these addresses where a URL has this host, instead of asking
+    /// the system for it.
+    #[must_use]
+    pub fn resolve(
+        mut self,
+        host: impl AsRef<str>,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Self {
+        let addresses = addresses.into_iter().collect();
+        self.resolver.insert(host.as_ref(), addresses);
+        self
+    }
+
+    /// Connects to this Unix socket; the URL says what to ask the server for.
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self.pool = Arc::default();
+        self
+    }
+
+    /// Follows up to so many redirects: none by default, as the standard has it.
+    /// `Authorization`, `Cookie` and `Proxy-Authorization` headers, and what the
+    /// URL has of credentials, are not sent to another origin, and none leads
+    /// from `wss` to `ws`.
+    #[must_use]
+    pub fn redirects(mut self, most: usize) -> Self {
+        self.redirects = most;
+        self
+    }
+
+    /// Keeps the cookies that servers set, and sends them back.
+    #[must_use]
+    pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
+        self.cookies = Some(jar);
+        self
+    }
+
+    /// How long looking up the host's addresses may take: 10 s.
+    #[must_use]
+    pub fn resolve_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.resolve = timeout;
+        self
+    }
+
+    /// How long connecting to the server, or to the proxy, may take: 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// How long the proxy may take to connect to the server: 10 s.
+    #[must_use]
+    pub fn proxy_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.proxy = timeout;
+        self
+    }
+
+    /// How long the TLS handshake may take: 10 s.
+    #[must_use]
+    pub fn tls_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.tls = timeout;
         self
     }
 
     /// How long the opening handshake may take: 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.handshake_timeout = timeout;
+        self.timeouts.handshake = timeout;
         self
     }
 
@@ -119,43 +262,27 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// - [`Error::Usage`]: the URL, a header or a subprotocol cannot work.
-    /// - [`Error::Connect`], [`Error::Timeout`], [`Error::Http`]: the network.
-    /// - [`Error::Refused`]: the server answered with another status, told with
-    ///   its headers and body.
-    /// - [`Error::Handshake`]: the server's answer breaks the protocol.
+    /// - [`crate::Error::Usage`]: the URL, a header or another setting cannot
+    ///   work.
+    /// - [`crate::Error::Resolve`], [`crate::Error::Connect`],
+    ///   [`crate::Error::Proxy`], [`crate::Error::Tls`],
+    ///   [`crate::Error::Timeout`], [`crate::Error::Http`],
+    ///   [`crate::Error::Http2`]: the way to the server.
+    /// - [`crate::Error::Refused`]: the server answered with another status, told
+    ///   with its headers and body; [`crate::Error::Redirect`] where that is one
+    ///   that cannot be followed.
+    /// - [`crate::Error::Handshake`]: the server's answer breaks the protocol.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future drops the connection.
     pub async fn connect(&self, url: impl AsRef<str>) -> Result<Socket> {
-        let target = Target::parse(url.as_ref())?;
-        let address = (target.host.as_str(), target.port);
-        //= rfc6455#4.1-5, rfc6455#4.1-6
-        let connecting = timeout(self.connect_timeout, TcpStream::connect(address));
-        let host = || format!("{}:{}", target.host, target.port);
-        let stream = connecting
-            .await
-            .map_err(|_| Error::Timeout {
-                step: Step::Connect,
-                after: self.connect_timeout,
-            })?
-            .map_err(|source| Error::Connect {
-                host: host(),
-                source,
-            })?;
-        stream.set_nodelay(true)?;
-        let peer_addr = stream.peer_addr().ok();
-        let mut info = Info {
-            peer_addr,
-            ..Info::default()
-        };
-        info.uri.clone_from(&target.uri);
-        self.open(stream, Io::Tcp, target, info).await
+        self.follow(Target::parse(url.as_ref())?).await
     }
 
-    /// Opens a WebSocket over a transport of the caller's; the URL says what to
-    /// ask the server for.
+    /// Opens a WebSocket over a transport of the caller's, which is used as it
+    /// is: with a `wss` URL too, TLS is the caller's. The URL says what to ask
+    /// the server for.
     ///
     /// # Errors
     ///
@@ -166,49 +293,7 @@ impl ClientBuilder {
         transport: impl Transport,
     ) -> Result<Socket> {
         let target = Target::parse(url.as_ref())?;
-        let mut info = Info::default();
-        info.uri.clone_from(&target.uri);
-        self.open(transport, |io| Io::Boxed(Box::new(io)), target, info)
-            .await
-    }
-
-    async fn open<T: Transport>(
-        &self,
-        transport: T,
-        into_io: fn(T) -> Io,
-        target: Target,
-        mut info: Info,
-    ) -> Result<Socket> {
-        let headers = self.headers.get()?;
-        let compression = &self.options.config.compression;
-        compression.check().map_err(UsageError::from)?;
-        //= rfc6455#4.1-16
-        let nonce = rand::rng().random();
-        let handshake = Handshake::new(nonce, self.subprotocols.clone(), compression.clone())?;
-        let request = handshake.request(target.resource, target.authority, headers)?;
-        let limits = &self.options.config.limits;
-        let exchange = shake_hands(transport, into_io, &handshake, request, limits);
-        let Shaken {
-            io,
-            unhandled,
-            agreed,
-            headers,
-        } = timeout(self.handshake_timeout, exchange)
-            .await
-            .map_err(|_| Error::Timeout {
-                step: Step::Handshake,
-                after: self.handshake_timeout,
-            })??;
-        info.subprotocol = agreed.subprotocol;
-        info.compression = agreed.compression;
-        info.response_headers = headers;
-        Ok(Socket::open(
-            io,
-            unhandled,
-            Role::Client,
-            &self.options,
-            info,
-        ))
+        self.open(Io::boxed(transport), &target, true, None).await
     }
 }
 

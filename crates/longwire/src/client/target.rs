@@ -1,13 +1,22 @@
 //! Where a URL leads (RFC 6455 section 3).
 
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
-use url::Url;
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
 
 use crate::error::UsageError;
 
 /// What a handshake needs of a URL.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
+    /// The URL, without credentials.
+    pub(crate) url: Url,
+    /// Whether it is a wss one.
+    pub(crate) secure: bool,
     /// The host to connect to, an IPv6 address without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -15,8 +24,10 @@ pub(crate) struct Target {
     pub(crate) authority: HeaderValue,
     /// Path and query.
     pub(crate) resource: Uri,
-    /// The whole URL.
+    /// The whole URL, without credentials.
     pub(crate) uri: Uri,
+    /// The URL's user name and password as an `Authorization` header.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl Target {
@@ -27,40 +38,109 @@ impl Target {
             source,
         };
         let url = Url::parse(text).map_err(bad)?;
-        match url.scheme() {
-            "ws" => {}
-            "wss" => return Err(UsageError::NoTls),
-            scheme => {
-                let scheme = scheme.to_owned();
-                return Err(UsageError::Scheme { scheme });
-            }
-        }
         if let Some(fragment) = url.fragment() {
             let fragment = fragment.to_owned();
             return Err(UsageError::Fragment { fragment });
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(UsageError::Credentials);
-        }
+        Self::from_url(url)
+    }
+
+    /// As [`Target::parse`]; `http` and `https` mean `ws` and `wss` where a
+    /// server redirects.
+    pub(crate) fn from_url(mut url: Url) -> Result<Self, UsageError> {
+        let text = url.to_string();
+        let bad = |source| UsageError::Url {
+            url: text.clone(),
+            source,
+        };
+        let secure = match url.scheme() {
+            "ws" => false,
+            "wss" => true,
+            scheme => {
+                let scheme = scheme.to_owned();
+                return Err(UsageError::Scheme { scheme });
+            }
+        };
+        let authorization = authorization(&url);
+        // A host is there, so that neither can fail.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
         let no_host = || bad(url::ParseError::EmptyHost);
         let host = match url.host().ok_or_else(no_host)? {
             url::Host::Domain(name) => name.to_owned(),
             url::Host::Ipv4(address) => address.to_string(),
             url::Host::Ipv6(address) => address.to_string(),
         };
-        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-        let resource = &url[url::Position::BeforePath..url::Position::AfterQuery];
         // What the URL standard lets through, the `http` crate knows too.
         let invalid = |_| bad(url::ParseError::InvalidDomainCharacter);
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        let resource = &url[Position::BeforePath..Position::AfterQuery];
         Ok(Self {
+            secure,
             host,
-            port: url.port_or_known_default().unwrap_or(80),
+            port: url
+                .port_or_known_default()
+                .unwrap_or(if secure { 443 } else { 80 }),
             authority: HeaderValue::from_str(authority)
                 .map_err(|_| bad(url::ParseError::InvalidDomainCharacter))?,
             resource: resource.parse().map_err(invalid)?,
             uri: url.as_str().parse().map_err(invalid)?,
+            authorization,
+            url,
         })
     }
+
+    /// The URL with the scheme of HTTP, for extended CONNECT and for cookies.
+    pub(crate) fn http_url(&self) -> Url {
+        let mut url = self.url.clone();
+        // From one special scheme to another: this cannot fail.
+        let _ = url.set_scheme(if self.secure { "https" } else { "http" });
+        url
+    }
+
+    /// Whether the other is at the same scheme, host and port.
+    pub(crate) fn is_same_origin(&self, other: &Self) -> bool {
+        (self.secure, &self.host, self.port) == (other.secure, &other.host, other.port)
+    }
+}
+
+/// Host and port.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The header of basic authentication (RFC 7617), never to be logged.
+pub(crate) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
+    sensitive(&format!("Basic {credentials}"))
+}
+
+/// A header's value that is kept out of logs.
+pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn authorization(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    basic(
+        &percent_decoded(url.username()),
+        &percent_decoded(url.password().unwrap_or_default()),
+    )
+}
+
+/// What a part of a URL stands for.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -89,6 +169,9 @@ mod tests {
             ("ws://[::1]:81", "::1", 81, "[::1]:81", "/"),
             ("ws://127.0.0.1?x", "127.0.0.1", 80, "127.0.0.1", "/?x"),
             ("ws://h/a|b", "h", 80, "h", "/a|b"),
+            ("wss://h", "h", 443, "h", "/"),
+            ("wss://h:443/", "h", 443, "h", "/"),
+            ("wss://h:80/", "h", 80, "h:80", "/"),
         ];
         for (url, host, port, authority, resource) in cases {
             let target = Target::parse(url).unwrap();
@@ -105,8 +188,18 @@ mod tests {
         assert!(refused("example.com/chat").contains("expected a URL such as ws://"));
         assert!(refused("ftp://example.com").contains("got \"ftp\""));
         assert!(refused("ws://example.com/#top").contains("got \"top\""));
-        assert!(refused("ws://me:pw@example.com").contains("Authorization"));
-        assert!(refused("wss://example.com").contains("no TLS"));
         assert!(refused("ws://").contains("ws://"));
+    }
+
+    #[test]
+    fn credentials_become_a_header_and_leave_the_url() {
+        let target = Target::parse("wss://me%40home:p%3Aw@example.com/chat").unwrap();
+        let header = target.authorization.unwrap();
+        let expected = format!("Basic {}", STANDARD.encode("me@home:p:w"));
+        assert_eq!(header, expected);
+        assert!(header.is_sensitive());
+        assert_eq!(target.uri.to_string(), "wss://example.com/chat");
+        let target = Target::parse("ws://example.com").unwrap();
+        assert_eq!(target.authorization, None);
     }
 }

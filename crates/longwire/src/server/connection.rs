@@ -55,7 +55,11 @@ pub(super) async fn serve<T: Transport>(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     if let Some(upgrading) = upgraded {
-        Box::pin(serve_socket(upgrading, into_io, &site, &registry)).await;
+        let taken = |upgraded| {
+            let (transport, unhandled) = take_back(upgraded)?;
+            Some((into_io(transport), unhandled))
+        };
+        Box::pin(serve_socket(upgrading, taken, &site, &registry)).await;
     }
 }
 
@@ -96,9 +100,11 @@ async fn serve_http<T: Transport>(
     }
 }
 
-async fn serve_socket<T: Transport>(
+/// Serves a socket to its end. `take_over` gives the transport under an upgraded
+/// connection, and what was read of it beyond the request.
+pub(super) async fn serve_socket(
     upgrading: Upgrading,
-    into_io: fn(T) -> Io,
+    take_over: impl FnOnce(Upgraded) -> Option<(Io, Vec<u8>)>,
     site: &Site,
     registry: &Arc<Registry>,
 ) {
@@ -111,8 +117,8 @@ async fn serve_socket<T: Transport>(
     let peer = info.peer_addr;
     let path = info.uri.path().to_owned();
     let (io, unhandled) = match on_upgrade.await {
-        Ok(upgraded) => match take_back(upgraded) {
-            Some((transport, unhandled)) => (into_io(transport), unhandled),
+        Ok(upgraded) => match take_over(upgraded) {
+            Some(taken) => taken,
             None => return,
         },
         Err(error) => {

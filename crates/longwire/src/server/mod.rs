@@ -1,8 +1,8 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `registry`, `service` (a request), `connection` (a connection), `serving`
-//! (all of them).
+//! `guard`, `registry`, `service` (a request), `connection` and `http2` (a
+//! connection), `arrival` (which of them), `serving` (all of them).
 
 mod body;
 
@@ -19,6 +19,10 @@ mod registry;
 mod service;
 
 mod connection;
+
+mod http2;
+
+mod arrival;
 
 mod serving;
 
@@ -39,6 +43,7 @@ pub use serving::{BoundServer, ServerHandle, ShutdownReport};
 
 use crate::error::{Result, UsageError};
 use crate::options::{Drive, Options, forward_options};
+use crate::tls::ServerTls;
 use origin::OriginCheck;
 use route::BoxFuture;
 
@@ -73,6 +78,7 @@ pub struct Server {
     write_timeout: Duration,
     max_connections: usize,
     max_connections_per_address: usize,
+    tls: Option<ServerTls>,
 }
 
 impl Default for Server {
@@ -87,6 +93,7 @@ impl Default for Server {
             write_timeout: Duration::from_secs(30),
             max_connections: 65_536,
             max_connections_per_address: 4096,
+            tls: None,
         }
     }
 }
@@ -152,7 +159,16 @@ impl Server {
         self
     }
 
-    /// How long a client may take to send a request's head: 10 s.
+    /// Speaks TLS: pages are at `https`, sockets at `wss`, and HTTP/2 is there for
+    /// clients that have it. Plain HTTP is answered by what is expected.
+    #[must_use]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How long a client may take for the TLS handshake, and to send a request's
+    /// head: 10 s each.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
@@ -242,6 +258,8 @@ impl Server {
             write_timeout: self.write_timeout,
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
+            tls_config: self.tls.as_ref().map(ServerTls::build).transpose()?,
+            tls: self.tls,
         })
     }
 }
@@ -260,6 +278,8 @@ struct Site {
     write_timeout: Duration,
     max_connections: usize,
     max_connections_per_address: usize,
+    tls: Option<ServerTls>,
+    tls_config: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl std::fmt::Debug for Site {

@@ -11,7 +11,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderName, Request, Response, StatusCode, Uri};
+use http::{HeaderName, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use longwire_proto::handshake::server::{Offer, check_head, is_upgrade};
@@ -71,11 +71,16 @@ impl Requests {
         if let Err(error) = check_head(&request, &self.site.options.config.limits) {
             return error.response().map(Into::into);
         }
+        let asks = is_upgrade(&request) || is_extended(&request);
         let path = request.uri().path();
         let socket = self.site.sockets.iter().find(|route| route.path == path);
         let page = self.site.page(path);
         match (socket, page) {
-            (Some(route), _) if is_upgrade(&request) => self.upgrade(request, route).await,
+            (Some(route), _) if asks => self.upgrade(request, route).await,
+            // Nothing else is to be connected to.
+            _ if request.method() == Method::CONNECT => {
+                plain(StatusCode::NOT_IMPLEMENTED, "501 Not Implemented\n")
+            }
             (_, Some(page)) => page(request).await,
             // What is wrong is told by the handshake.
             (Some(route), None) => self.upgrade(request, route).await,
@@ -89,7 +94,12 @@ impl Requests {
         mut request: Request<Incoming>,
         entry: &WebSocketRoute,
     ) -> Response<Body> {
-        let offer = match Offer::read(&request) {
+        let read = if request.version() < Version::HTTP_2 {
+            Offer::read(&request)
+        } else {
+            Offer::read_extended(&request, protocol(&request))
+        };
+        let offer = match read {
             Ok(offer) => offer,
             Err(error) => return error.response().map(Into::into),
         };
@@ -99,6 +109,7 @@ impl Requests {
         }
         let on_upgrade = hyper::upgrade::on(&mut request);
         let uri = request.uri().clone();
+        let http_version = request.version();
         let route = &entry.route;
         let accept = match &route.hook {
             None => Accept::new(),
@@ -114,7 +125,7 @@ impl Requests {
                 }
             }
         };
-        self.accept(&offer, accept, route, on_upgrade, uri)
+        self.accept(&offer, accept, route, on_upgrade, (uri, http_version))
     }
 
     fn accept(
@@ -123,7 +134,7 @@ impl Requests {
         accept: Accept,
         route: &Route,
         on_upgrade: OnUpgrade,
-        uri: Uri,
+        (uri, http_version): (Uri, Version),
     ) -> Response<Body> {
         let headers = match accept.headers.get() {
             Ok(headers) => headers,
@@ -159,6 +170,7 @@ impl Requests {
                 uri,
                 subprotocol,
                 compression,
+                http_version,
                 extensions: accept.extensions,
                 ..Info::default()
             },
@@ -169,6 +181,17 @@ impl Requests {
             .unwrap_or_else(PoisonError::into_inner) = Some(upgrading);
         response
     }
+}
+
+/// The pseudo-header `:protocol` of an extended CONNECT (RFC 8441 section 4).
+fn protocol(request: &Request<Incoming>) -> Option<&str> {
+    let protocol = request.extensions().get::<hyper::ext::Protocol>()?;
+    Some(protocol.as_str())
+}
+
+/// Whether the request asks for a WebSocket as HTTP/2 has it.
+fn is_extended(request: &Request<Incoming>) -> bool {
+    request.version() >= Version::HTTP_2 && protocol(request).is_some()
 }
 
 fn internal_error() -> Response<Body> {

@@ -14,11 +14,10 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
 use super::Site;
+use super::arrival::serve_tcp;
 use super::caps::{Caps, Full};
-use super::connection::serve;
 use super::registry::Registry;
 use crate::error::Result;
-use crate::transport::Io;
 
 /// How long to wait where the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -153,6 +152,10 @@ impl BoundServer {
             connections: JoinSet::new(),
             refused: JoinSet::new(),
         };
+        let mut renewing = JoinSet::new();
+        if let Some(tls) = accepting.site.tls.clone() {
+            renewing.spawn(tls.keep_fresh());
+        }
         let mut stop = control.stop.subscribe();
         let deadline = {
             let stopped = std::pin::pin!(stop.wait_for(Option::is_some));
@@ -220,10 +223,9 @@ impl Accepting {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
         }
-        let served = serve(
+        let served = serve_tcp(
             stream,
-            Io::Tcp,
-            Some(peer),
+            peer,
             self.site.clone(),
             self.registry.clone(),
             self.stopping.clone(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
-use http::{Extensions, HeaderMap, Uri};
+use http::{Extensions, HeaderMap, Uri, Version};
 use longwire_proto::{
     Agreement, CloseCode, CloseFrame, Closed, Connection, EncodedMessage, MaskingKeys, MessageKind,
     Role,
@@ -50,6 +50,7 @@ pub(crate) struct Info {
     pub(crate) subprotocol: Option<String>,
     pub(crate) compression: Option<Agreement>,
     pub(crate) response_headers: HeaderMap,
+    pub(crate) http_version: Version,
     pub(crate) extensions: Extensions,
 }
 
@@ -283,6 +284,12 @@ impl Socket {
     /// The headers of the server's response, in a client.
     pub fn response_headers(&self) -> &HeaderMap {
         &self.handle.info.response_headers
+    }
+
+    /// The version of HTTP that the handshake was made over: with 2, the socket
+    /// may share its connection with others.
+    pub fn http_version(&self) -> Version {
+        self.handle.info.http_version
     }
 
     /// What a server's upgrade hook attached.

@@ -262,7 +262,6 @@ async fn what_cannot_work_is_told_before_anything_is_sent() {
         (ClientBuilder::new(), "http://127.0.0.1/", "scheme"),
         (ClientBuilder::new(), "127.0.0.1:80", "ws"),
         (ClientBuilder::new(), "ws://127.0.0.1:1/#x", "fragment"),
-        (ClientBuilder::new(), "wss://127.0.0.1:1/", "TLS"),
     ] {
         let error = client.connect(url).await.unwrap_err();
         assert_eq!(error.fault(), Fault::Caller, "{url}");

@@ -2,11 +2,15 @@
 
 mod support;
 
+mod pki;
+
 mod socket;
 
 mod client;
 
 mod server;
+
+mod tls;
 
 mod crowd;
 

@@ -1,0 +1,380 @@
+//! The steps from a URL to a socket, each with its time and its error.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, StatusCode, Version};
+use longwire_proto::Role;
+use longwire_proto::handshake::client::Handshake;
+use rand::RngExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::handshake::{Shaken, shake_hands};
+use super::http2::{self, Failure, Opened, Origin, Session};
+use super::proxy::{Kind, Proxy};
+use super::target::Target;
+use super::tunnel::tunnel;
+use super::{ClientBuilder, dial};
+use crate::error::{Error, RedirectError, Refusal, Result, Step, UsageError};
+use crate::socket::{Info, Socket};
+use crate::tls::H2;
+use crate::transport::Io;
+
+/// How long each step may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    pub(super) resolve: Duration,
+    pub(super) connect: Duration,
+    pub(super) proxy: Duration,
+    pub(super) tls: Duration,
+    pub(super) handshake: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        const EACH: Duration = Duration::from_secs(10);
+        Self {
+            resolve: EACH,
+            connect: EACH,
+            proxy: EACH,
+            tls: EACH,
+            handshake: EACH,
+        }
+    }
+}
+
+impl Timeouts {
+    async fn within<T>(&self, step: Step, work: impl Future<Output = T>) -> Result<T> {
+        let after = match step {
+            Step::Resolve => self.resolve,
+            Step::Connect => self.connect,
+            Step::Proxy => self.proxy,
+            Step::Tls => self.tls,
+            Step::Handshake => self.handshake,
+        };
+        let late = |_| Error::Timeout { step, after };
+        timeout(after, work).await.map_err(late)
+    }
+}
+
+/// A connection on which the handshake can begin.
+struct Connected {
+    io: Io,
+    peer_addr: Option<SocketAddr>,
+    http2: bool,
+}
+
+impl ClientBuilder {
+    /// Opens a socket, after redirects where they are followed.
+    pub(super) async fn follow(&self, mut target: Target) -> Result<Socket> {
+        let mut same_origin = true;
+        let mut followed = 0;
+        loop {
+            let refusal = match self.attempt(&target, same_origin).await {
+                Err(Error::Refused(refusal)) => refusal,
+                result => return result,
+            };
+            let is_redirect = matches!(
+                refusal.status,
+                StatusCode::MOVED_PERMANENTLY
+                    | StatusCode::FOUND
+                    | StatusCode::SEE_OTHER
+                    | StatusCode::TEMPORARY_REDIRECT
+                    | StatusCode::PERMANENT_REDIRECT
+            );
+            if self.redirects == 0 || !is_redirect {
+                return Err(Error::Refused(refusal));
+            }
+            let next = redirected(&target, &refusal)?;
+            followed += 1;
+            if followed > self.redirects {
+                return Err(Error::Redirect(RedirectError::TooMany {
+                    max: self.redirects,
+                    location: next.uri.to_string(),
+                }));
+            }
+            tracing::debug!(to = %next.uri, "redirected");
+            // Once the credentials have been left behind, they stay there.
+            same_origin &= target.is_same_origin(&next);
+            target = next;
+        }
+    }
+
+    /// Opens a socket at this target: over an HTTP/2 connection that is open, or
+    /// over one of its own.
+    async fn attempt(&self, target: &Target, same_origin: bool) -> Result<Socket> {
+        let origin = Origin::of(target);
+        let offer = self.http2 && target.secure && self.pool.may_offer(&origin);
+        if offer && let Some(session) = self.pool.session(&origin) {
+            match self.open_on(session, target, same_origin, None).await? {
+                Ok(socket) => return Ok(socket),
+                Err(error) => {
+                    tracing::debug!(%error, "an HTTP/2 connection is no longer good");
+                    self.pool.remove(&origin);
+                }
+            }
+        }
+        let connected = self.connect_to(target, offer).await?;
+        let Connected {
+            io,
+            peer_addr,
+            http2,
+        } = connected;
+        if !http2 {
+            return self.open(io, target, same_origin, peer_addr).await;
+        }
+        let limits = &self.options.config.limits;
+        let opening = self
+            .timeouts
+            .within(Step::Handshake, Session::open(io, limits));
+        let failed = |source| Error::Http2 {
+            host: target.to_string(),
+            source,
+        };
+        match opening.await?.map_err(failed)? {
+            Opened::Session(session) => {
+                self.pool.insert(origin, &session);
+                let opened = self.open_on(session, target, same_origin, peer_addr);
+                opened.await?.map_err(failed)
+            }
+            Opened::NoExtendedConnect => {
+                tracing::debug!(host = %target, "no WebSockets over HTTP/2 here");
+                self.pool.remember_without(origin);
+                let Connected { io, peer_addr, .. } = self.connect_to(target, false).await?;
+                self.open(io, target, same_origin, peer_addr).await
+            }
+        }
+    }
+
+    /// A connection to the target, through a proxy where there is one, with TLS
+    /// where it asks for that.
+    async fn connect_to(&self, target: &Target, http2: bool) -> Result<Connected> {
+        let (io, peer_addr) = self.reach(target).await?;
+        if !target.secure {
+            return Ok(Connected {
+                io,
+                peer_addr,
+                http2: false,
+            });
+        }
+        let config = self.tls.build(http2)?;
+        let name = self.tls.name_for(&target.host)?;
+        let failed = |source| Error::Tls {
+            host: target.to_string(),
+            source,
+        };
+        let connecting = TlsConnector::from(config).connect(name, io);
+        let stream = self.timeouts.within(Step::Tls, connecting).await?;
+        let stream = stream.map_err(failed)?;
+        let chosen = stream.get_ref().1.alpn_protocol();
+        Ok(Connected {
+            http2: chosen == Some(H2),
+            io: Io::boxed(stream),
+            peer_addr,
+        })
+    }
+
+    /// A byte stream to the target.
+    async fn reach(&self, target: &Target) -> Result<(Io, Option<SocketAddr>)> {
+        #[cfg(unix)]
+        if let Some(path) = &self.unix_socket {
+            let connecting = tokio::net::UnixStream::connect(path);
+            let stream = self.timeouts.within(Step::Connect, connecting).await?;
+            let stream = stream.map_err(|source| Error::Connect {
+                host: path.display().to_string(),
+                source,
+            })?;
+            return Ok((Io::boxed(stream), None));
+        }
+        match self.proxy.proxy_for(target)? {
+            None => {
+                let stream = self.dial(&target.host, target.port).await?;
+                let peer_addr = stream.peer_addr().ok();
+                Ok((Io::Tcp(stream), peer_addr))
+            }
+            Some(proxy) => Ok((self.reach_through(&proxy, target).await?, None)),
+        }
+    }
+
+    async fn reach_through(&self, proxy: &Proxy, target: &Target) -> Result<Io> {
+        let mut io = Io::Tcp(self.dial(&proxy.host, proxy.port).await?);
+        if proxy.kind == (Kind::Http { tls: true }) {
+            let config = self.tls.build(false)?;
+            let name = crate::tls::parse_name(proxy.host.clone())?;
+            let connecting = TlsConnector::from(config).connect(name, io);
+            let stream = self.timeouts.within(Step::Tls, connecting).await?;
+            io = Io::boxed(stream.map_err(|source| Error::Tls {
+                host: proxy.to_string(),
+                source,
+            })?);
+        }
+        let limits = &self.options.config.limits;
+        let tunnel = tunnel(io, proxy, target, &self.resolver, limits);
+        self.timeouts.within(Step::Proxy, tunnel).await?
+    }
+
+    //= rfc6455#4.1-5, rfc6455#4.1-6
+    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream> {
+        let looking_up = self.resolver.lookup(host, port);
+        let addresses = self.timeouts.within(Step::Resolve, looking_up).await?;
+        let addresses = addresses.map_err(|source| Error::Resolve {
+            host: host.to_owned(),
+            source,
+        })?;
+        let connecting = dial::connect(&addresses);
+        let stream = self.timeouts.within(Step::Connect, connecting).await?;
+        let stream = stream.map_err(|source| Error::Connect {
+            host: if host.contains(':') {
+                format!("[{host}]:{port}")
+            } else {
+                format!("{host}:{port}")
+            },
+            source,
+        })?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// The handshake over HTTP/1.1.
+    pub(super) async fn open(
+        &self,
+        io: Io,
+        target: &Target,
+        same_origin: bool,
+        peer_addr: Option<SocketAddr>,
+    ) -> Result<Socket> {
+        let handshake = self.handshake()?;
+        let headers = self.headers_for(target, same_origin)?;
+        let (resource, host) = (target.resource.clone(), target.authority.clone());
+        let request = handshake.request(resource, host, &headers)?;
+        let limits = &self.options.config.limits;
+        let exchange = shake_hands(io, &handshake, request, limits);
+        let shaken = self.timeouts.within(Step::Handshake, exchange).await?;
+        self.finish(shaken, target, peer_addr, Version::HTTP_11)
+    }
+
+    /// The handshake over HTTP/2; an inner error says that the connection broke
+    /// before it was answered.
+    async fn open_on(
+        &self,
+        session: Arc<Session>,
+        target: &Target,
+        same_origin: bool,
+        peer_addr: Option<SocketAddr>,
+    ) -> Result<Result<Socket, h2::Error>> {
+        let handshake = self.handshake()?;
+        let headers = self.headers_for(target, same_origin)?;
+        let uri = target.http_url().as_str().parse();
+        let uri = uri.map_err(|_| UsageError::Url {
+            url: target.url.to_string(),
+            source: url::ParseError::InvalidDomainCharacter,
+        })?;
+        let request = handshake.extended_request(uri, &headers)?;
+        let limits = &self.options.config.limits;
+        let exchange = http2::shake_hands(session, &handshake, request, limits);
+        match self.timeouts.within(Step::Handshake, exchange).await? {
+            Ok(shaken) => {
+                let socket = self.finish(Ok(shaken), target, peer_addr, Version::HTTP_2);
+                socket.map(Ok)
+            }
+            Err(Failure::Connection(error)) => Ok(Err(error)),
+            Err(Failure::Answer(error)) => self
+                .finish(Err(error), target, peer_addr, Version::HTTP_2)
+                .map(Ok),
+        }
+    }
+
+    fn handshake(&self) -> Result<Handshake> {
+        let compression = &self.options.config.compression;
+        compression.check().map_err(UsageError::from)?;
+        //= rfc6455#4.1-16
+        let nonce = rand::rng().random();
+        let subprotocols = self.subprotocols.clone();
+        Ok(Handshake::new(nonce, subprotocols, compression.clone())?)
+    }
+
+    /// The headers to send: without secrets where a redirect led elsewhere.
+    fn headers_for(&self, target: &Target, same_origin: bool) -> Result<HeaderMap> {
+        let mut headers = self.headers.get()?.clone();
+        if !same_origin {
+            for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+                headers.remove(name);
+            }
+        }
+        if let Some(authorization) = &target.authorization
+            && !headers.contains_key(AUTHORIZATION)
+        {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(jar) = &self.cookies {
+            jar.add_to(&mut headers, target);
+        }
+        Ok(headers)
+    }
+
+    fn finish(
+        &self,
+        shaken: Result<Shaken>,
+        target: &Target,
+        peer_addr: Option<SocketAddr>,
+        http_version: Version,
+    ) -> Result<Socket> {
+        if let Some(jar) = &self.cookies {
+            match &shaken {
+                Ok(shaken) => jar.keep(&shaken.headers, target),
+                Err(Error::Refused(refusal)) => jar.keep(&refusal.headers, target),
+                Err(_) => {}
+            }
+        }
+        let Shaken {
+            io,
+            unhandled,
+            agreed,
+            headers,
+        } = shaken?;
+        let info = Info {
+            peer_addr,
+            uri: target.uri.clone(),
+            subprotocol: agreed.subprotocol,
+            compression: agreed.compression,
+            response_headers: headers,
+            http_version,
+            ..Info::default()
+        };
+        let options = &self.options;
+        Ok(Socket::open(io, unhandled, Role::Client, options, info))
+    }
+}
+
+/// Where a redirect leads.
+fn redirected(from: &Target, refusal: &Refusal) -> Result<Target, RedirectError> {
+    let location = refusal.headers.get(LOCATION);
+    let shown = location.map_or_else(String::new, |value| {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    });
+    let bad = || RedirectError::Location {
+        location: shown.chars().take(200).collect(),
+    };
+    let mut url = from.http_url().join(&shown).map_err(|_| bad())?;
+    if location.is_none() {
+        return Err(bad());
+    }
+    url.set_fragment(None);
+    let scheme = match url.scheme() {
+        "http" => "ws",
+        "https" => "wss",
+        _ => url.scheme(),
+    };
+    let scheme = scheme.to_owned();
+    url.set_scheme(&scheme).map_err(|()| bad())?;
+    let target = Target::from_url(url).map_err(|_| bad())?;
+    if from.secure && !target.secure {
+        let location = target.uri.to_string();
+        return Err(RedirectError::Downgrade { location });
+    }
+    Ok(target)
+}

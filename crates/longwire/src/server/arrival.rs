@@ -1,0 +1,91 @@
+//! What a client speaks: the first bytes tell HTTP/1.1, HTTP/2 or TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::Site;
+use super::connection::serve;
+use super::http2::serve_http2;
+use super::registry::Registry;
+use crate::tls::H2;
+use crate::transport::Io;
+
+/// The first byte of TLS: a record of the handshake (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
+/// How HTTP/2 starts where no TLS has said so before (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a client that speaks no TLS may take to read so.
+const REFUSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Serves a connection to its end.
+pub(super) async fn serve_tcp(
+    stream: TcpStream,
+    peer_addr: SocketAddr,
+    site: Arc<Site>,
+    registry: Arc<Registry>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let start = tokio::select! {
+        start = timeout(site.handshake_timeout, peek(&stream)) => start,
+        _ = shutdown.wait_for(|stopping| *stopping) => return,
+    };
+    let Ok(Ok(start)) = start else {
+        return tracing::debug!("the client said nothing in time");
+    };
+    let peer = Some(peer_addr);
+    let Some(config) = site.tls_config.clone() else {
+        if start == HTTP2_PREFACE {
+            serve_http2(stream, peer, site, registry, shutdown).await;
+        } else {
+            serve(stream, Io::Tcp, peer, site, registry, shutdown).await;
+        }
+        return;
+    };
+    if start.first() != Some(&TLS_HANDSHAKE) {
+        tracing::debug!("the client speaks no TLS");
+        let _ = timeout(REFUSE_WITHIN, answer_plain(stream)).await;
+        return;
+    }
+    let accepting = TlsAcceptor::from(config).accept(stream);
+    let stream = match timeout(site.handshake_timeout, accepting).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "the TLS handshake failed"),
+        Err(_) => return tracing::debug!("the TLS handshake took too long"),
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(H2) {
+        serve_http2(stream, peer, site, registry, shutdown).await;
+    } else {
+        serve(stream, Io::boxed, peer, site, registry, shutdown).await;
+    }
+}
+
+/// The first bytes, which stay where they are.
+async fn peek(stream: &TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut start = [0; HTTP2_PREFACE.len()];
+    let count = stream.peek(&mut start).await?;
+    Ok(start[..count].to_vec())
+}
+
+/// Tells a client that the port speaks TLS. The request is read and thrown
+/// away: a socket dropped with unread input takes the answer with it.
+async fn answer_plain(mut stream: TcpStream) -> std::io::Result<()> {
+    let body = "expected TLS on this port, got plain HTTP: use https:// or wss://\n";
+    let response = format!(
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(response.as_bytes()).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
+}
