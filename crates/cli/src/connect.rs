@@ -1,11 +1,14 @@
-//! `longwire connect`: a WebSocket as a pipe between stdin and stdout.
+//! `longwire connect`: a WebSocket as a pipe between stdin and stdout. `way` has
+//! the options of how to get to the server.
+
+mod way;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use longwire::error::UsageError;
-use longwire::{ClientBuilder, Closed, Error, Receiver, Sender, Socket};
+use longwire::{Closed, Error, Receiver, Sender, Socket};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -34,6 +37,8 @@ pub(crate) struct Args {
     /// Send this Origin, as a browser on that site would
     #[arg(short, long, value_name = "ORIGIN")]
     origin: Option<String>,
+    #[command(flatten)]
+    way: way::WayArgs,
     /// Go on printing messages for so long after stdin has ended
     #[arg(short, long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds)]
     wait: Duration,
@@ -53,7 +58,14 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let mut client = ClientBuilder::new();
+    let client = match args.way.client() {
+        Ok(client) => client,
+        Err(error) => {
+            output::error(&error.to_string());
+            return exit_code(&error);
+        }
+    };
+    let mut client = client;
     for name in &args.subprotocol {
         client = client.subprotocol(name);
     }
@@ -79,14 +91,16 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 /// What the person at the prompt can do.
 fn advice(error: &Error) -> &'static str {
     match error {
+        Error::Resolve { .. } => " (is the host's name right?)",
         Error::Connect { .. } => " (is a server listening there?)",
+        Error::Tls { .. } => " (--insecure takes any certificate, --ca-file a CA's)",
         Error::Http(_) => " (does the port speak HTTP?)",
         Error::Usage(UsageError::Scheme { .. }) => " (write ws:// in front)",
         Error::Refused(refusal) => match refusal.status.as_u16() {
-            401 => " (send credentials with --header \"Authorization: …\")",
+            401 => " (send credentials with --user or --bearer)",
             403 => " (the server may expect another --origin)",
             404 => " (is the path right?)",
-            300..=399 => " (connect to the address in its Location header)",
+            300..=399 => " (--location follows redirects)",
             _ => "",
         },
         Error::Timeout { .. } => " (try again, or check the network in between)",
@@ -97,8 +111,16 @@ fn advice(error: &Error) -> &'static str {
 fn exit_code(error: &Error) -> ExitCode {
     ExitCode::from(match error {
         Error::Usage(_) => 2,
-        Error::Connect { .. } | Error::Timeout { .. } => 3,
-        Error::Refused(_) | Error::Handshake(_) | Error::Http(_) => 4,
+        Error::Resolve { .. }
+        | Error::Connect { .. }
+        | Error::Proxy(_)
+        | Error::Tls { .. }
+        | Error::Timeout { .. } => 3,
+        Error::Refused(_)
+        | Error::Redirect(_)
+        | Error::Handshake(_)
+        | Error::Http(_)
+        | Error::Http2 { .. } => 4,
         _ => 1,
     })
 }

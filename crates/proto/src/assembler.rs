@@ -197,7 +197,7 @@ impl Assembler {
         Some(Assembled::Control(opcode, *payload))
     }
 
-    //= rfc7692#6.2-1, rfc7692#6.2-3
+    //= rfc7692#6.2-1, rfc7692#6.2-3, rfc6455#6.2-6
     /// Decompresses more of a message into its buffer.
     fn inflate(
         &mut self,

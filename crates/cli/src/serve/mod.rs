@@ -9,6 +9,8 @@ mod demo;
 
 mod page;
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub(crate) struct Args {
     /// What to log: error, warn, info, debug, or a filter such as longwire=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
     log: EnvFilter,
+    #[command(flatten)]
+    tls: tls::TlsArgs,
 }
 
 /// What is served where, for people.
@@ -55,7 +59,19 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         .with_target(false)
         .compact()
         .init();
-    let bound = match server().bind(args.listen).await {
+    let mut server = server();
+    let secure = match args.tls.tls(args.listen) {
+        Ok(None) => false,
+        Ok(Some(tls)) => {
+            server = server.tls(tls);
+            true
+        }
+        Err(error) => {
+            output::error(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let bound = match server.bind(args.listen).await {
         Ok(bound) => bound,
         Err(error) => {
             output::error(&format!(
@@ -65,7 +81,12 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    announce(&bound);
+    announce(&bound, secure);
+    if args.tls.is_self_signed() {
+        output::note(
+            "the certificate is self-signed: browsers warn of it, `connect` takes it with --insecure",
+        );
+    }
     let handle = bound.handle();
     let running = tokio::spawn(bound.run());
     stop_signal().await;
@@ -96,14 +117,15 @@ fn server() -> Server {
 }
 
 /// Says what is where. The first line has the address, for scripts.
-fn announce(bound: &BoundServer) {
+fn announce(bound: &BoundServer, secure: bool) {
     let address = bound.local_addr();
-    let http = format!("http://{address}/");
+    let s = if secure { "s" } else { "" };
+    let http = format!("http{s}://{address}/");
     anstream::println!("Longwire listens on {}", http.bold().underline());
     anstream::println!();
     for (path, what) in ROUTES {
         let scheme = if path == "/" { "http" } else { "ws" };
-        let url = format!("{scheme}://{address}{path}");
+        let url = format!("{scheme}{s}://{address}{path}");
         anstream::println!("  {:<60} {}", url.cyan().to_string(), what.dimmed());
     }
     anstream::println!();

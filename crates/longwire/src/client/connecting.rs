@@ -150,6 +150,8 @@ impl ClientBuilder {
         }
     }
 
+    //= rfc6455#4.1-7, rfc6455#4.1-8, rfc6455#4.1-37, rfc6455#4.1-38, rfc6455#10.6-1
+    //= rfc6455#10.6-2
     /// A connection to the target, through a proxy where there is one, with TLS
     /// where it asks for that.
     async fn connect_to(&self, target: &Target, http2: bool) -> Result<Connected> {

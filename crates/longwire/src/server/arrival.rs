@@ -26,6 +26,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a client that speaks no TLS may take to read so.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 
+//= rfc6455#4.2.2-1, rfc6455#4.2.2-15, rfc6455#10.6-1, rfc6455#10.6-2
 /// Serves a connection to its end.
 pub(super) async fn serve_tcp(
     stream: TcpStream,

@@ -78,9 +78,10 @@ impl Requests {
         match (socket, page) {
             (Some(route), _) if asks => self.upgrade(request, route).await,
             // Nothing else is to be connected to.
-            _ if request.method() == Method::CONNECT => {
+            _ if request.method() == Method::CONNECT && protocol(&request) != Some("websocket") => {
                 plain(StatusCode::NOT_IMPLEMENTED, "501 Not Implemented\n")
             }
+            (None, _) if asks => plain(StatusCode::NOT_FOUND, "404 Not Found\n"),
             (_, Some(page)) => page(request).await,
             // What is wrong is told by the handshake.
             (Some(route), None) => self.upgrade(request, route).await,

@@ -227,7 +227,8 @@ fn named(bits: u8) -> Option<u8> {
     (bits < MAX_WINDOW_BITS).then_some(bits)
 }
 
-//= rfc7692#5-1, rfc7692#7.1.2.2-2
+//= rfc7692#5-1, rfc7692#7.1.2.2-2, rfc6455#9-1, rfc6455#9-3, rfc6455#9.1-4, rfc6455#9.1-6
+//= rfc6455#9.2-1, rfc6455#4.1-22
 /// What a client offers.
 pub(crate) fn offer(config: &CompressionConfig) -> Option<Extension> {
     offered(config).map(Params::into_extension)
@@ -251,6 +252,7 @@ fn offered(config: &CompressionConfig) -> Option<Params> {
     }
 }
 
+//= rfc6455#9-2, rfc6455#9-3
 //= rfc7692#5-2, rfc7692#5-3, rfc7692#5-4, rfc7692#7-1, rfc7692#7.1-1
 /// A server's answer to the offers: the first that can be met.
 pub(crate) fn accept(

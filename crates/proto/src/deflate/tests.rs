@@ -40,6 +40,7 @@ fn summary(agreement: Agreement) -> (bool, u8, bool, u8) {
     )
 }
 
+//= rfc6455#9-2 test
 //= rfc7692#5-2, rfc7692#5-3, rfc7692#5-4, rfc7692#7-1, rfc7692#7-2, rfc7692#7-3, rfc7692#7-4 test
 //= rfc7692#7.1-1, rfc7692#7.1.1.1-1, rfc7692#7.1.1.1-2, rfc7692#7.1.1.1-3 test
 //= rfc7692#7.1.1.2-1, rfc7692#7.1.1.2-2, rfc7692#7.1.2.1-1, rfc7692#7.1.2.1-2 test
@@ -152,6 +153,7 @@ fn a_server_declines_what_is_unknown_repeated_or_malformed() {
     assert_eq!(accept(&config(Compression::Off), &good), None);
 }
 
+//= rfc6455#4.1-22, rfc6455#9-1, rfc6455#9-3, rfc6455#9.1-4, rfc6455#9.1-6, rfc6455#9.2-1 test
 //= rfc7692#5-5, rfc7692#7-5, rfc7692#7-6, rfc7692#7.1-2, rfc7692#7.1.1.1-1 test
 //= rfc7692#7.1.2.1-2, rfc7692#7.1.2.2-2, rfc7692#7.1.2.2-6 test
 #[test]

@@ -26,12 +26,26 @@ pub async fn run_client(
     scenario: &str,
     parameters: &Value,
 ) -> Result<Vec<Value>, PeerError> {
+    let parameters = parameters.to_string();
+    let told = format!("{scenario} {parameters}");
+    run_program(peer, "client", &[url, scenario, &parameters], told).await
+}
+
+/// Runs another program of the peer's to its end, as [`run_client`] does;
+/// `scenario` is what errors call it.
+///
+/// # Errors
+///
+/// As [`run_client`].
+pub async fn run_program(
+    peer: Peer,
+    program: &str,
+    arguments: &[&str],
+    scenario: String,
+) -> Result<Vec<Value>, PeerError> {
     let io = |source| PeerError::Io { peer, source };
-    let mut child = peer
-        .command("client")
-        .args([url, scenario, &parameters.to_string()])
-        .spawn()
-        .map_err(io)?;
+    let mut command = peer.command(program);
+    let mut child = command.args(arguments).spawn().map_err(io)?;
     // Read while it runs: a full pipe would hold it up.
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
@@ -41,7 +55,6 @@ pub async fn run_client(
     }
     let stdout = stdout.await.unwrap_or_default();
     let stderr = stderr.await.unwrap_or_default();
-    let scenario = format!("{scenario} {parameters}");
     match ended {
         Err(_) => Err(PeerError::Timeout {
             peer,

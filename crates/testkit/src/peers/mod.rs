@@ -33,7 +33,7 @@ mod client;
 
 mod server;
 
-pub use client::run_client;
+pub use client::{run_client, run_program};
 pub use error::PeerError;
 pub use peer::{Missing, Peer, require};
 pub use server::PeerServer;

@@ -30,8 +30,22 @@ impl PeerServer {
     ///
     /// [`PeerError::Port`] with its stderr where it does not come up.
     pub async fn start(peer: Peer) -> Result<Self, PeerError> {
+        Self::start_program(peer, "server", &[]).await
+    }
+
+    /// Starts another program of the peer's that is a server, with arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerServer::start`].
+    pub async fn start_program(
+        peer: Peer,
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<Self, PeerError> {
         let io = |source| PeerError::Io { peer, source };
-        let mut child = peer.command("server").spawn().map_err(io)?;
+        let mut command = peer.command(program);
+        let mut child = command.args(arguments).spawn().map_err(io)?;
         let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io(std::io::Error::other("its output is not piped")));
         };
@@ -58,6 +72,11 @@ impl PeerServer {
     /// The URL of a path; of "" it is what [`super::run_client`] takes.
     pub fn url(&self, path: &str) -> String {
         format!("ws://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Which implementation it is.

@@ -12,6 +12,8 @@ mod server;
 
 mod tls;
 
+mod http2;
+
 mod crowd;
 
 mod peers;

@@ -39,6 +39,8 @@ async fn echoes(client: &ClientBuilder, url: &str) -> Result<(), Error> {
     Ok(())
 }
 
+//= rfc6455#4.1-7, rfc6455#4.1-38, rfc6455#4.2.2-1, rfc6455#4.2.2-15 test
+//= rfc6455#10.6-1, rfc6455#10.6-2 test
 #[tokio::test]
 async fn messages_pass_over_tls_in_both_versions_of_http() {
     let ca = Ca::new();
@@ -54,6 +56,7 @@ async fn messages_pass_over_tls_in_both_versions_of_http() {
         .unwrap();
 }
 
+//= rfc6455#4.1-8, rfc6455#4.1-37 test
 #[tokio::test]
 async fn a_certificate_of_a_stranger_or_of_another_name_is_refused_unless_asked_to_be_taken() {
     let (ca, stranger) = (Ca::new(), Ca::new());

@@ -33,7 +33,7 @@ fn long_text(seed: usize) -> String {
     items.join(", ")
 }
 
-//= rfc7692#6-1, rfc7692#6.1-1, rfc7692#6.2-1 test
+//= rfc7692#6-1, rfc7692#6.1-1, rfc7692#6.2-1, rfc6455#6.2-6 test
 #[test]
 fn a_compressed_message_has_rsv1_and_arrives_as_it_was() {
     for mode in [Compression::Shared, Compression::DEDICATED] {

@@ -1,0 +1,58 @@
+//! The certificate of `longwire serve`: from files, or made on the spot.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use longwire::ServerTls;
+use longwire::tls::TlsError;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+/// Options of TLS.
+#[derive(clap::Args)]
+pub(super) struct TlsArgs {
+    /// Speak TLS with the certificate chain in this PEM file; it is read again
+    /// when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file too
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Speak TLS with a certificate made for this run; clients have to be told
+    /// to take it
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls_self_signed: bool,
+}
+
+impl TlsArgs {
+    /// TLS as asked for, or none.
+    pub(super) fn tls(&self, listen: SocketAddr) -> Result<Option<ServerTls>, String> {
+        if self.tls_self_signed {
+            return self_signed(listen).map(Some);
+        }
+        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(None);
+        };
+        let tls = ServerTls::from_pem_files(cert, key);
+        tls.map(Some).map_err(|error: TlsError| error.to_string())
+    }
+
+    pub(super) fn is_self_signed(&self) -> bool {
+        self.tls_self_signed
+    }
+}
+
+fn self_signed(listen: SocketAddr) -> Result<ServerTls, String> {
+    let mut names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
+    let own = listen.ip().to_string();
+    if !listen.ip().is_unspecified() && !names.contains(&own) {
+        names.push(own);
+    }
+    let made = generate_simple_self_signed(names);
+    let CertifiedKey { cert, signing_key } = made.map_err(|error| error.to_string())?;
+    let (chain, key) = (cert.pem(), signing_key.serialize_pem());
+    ServerTls::from_pem(chain.as_bytes(), key.as_bytes()).map_err(|error| error.to_string())
+}
