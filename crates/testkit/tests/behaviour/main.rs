@@ -4,6 +4,8 @@ mod support;
 
 mod pki;
 
+mod proxies;
+
 mod socket;
 
 mod client;
@@ -13,6 +15,8 @@ mod server;
 mod tls;
 
 mod http2;
+
+mod way;
 
 mod crowd;
 
