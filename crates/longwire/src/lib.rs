@@ -54,6 +54,9 @@ pub mod client;
 
 pub mod server;
 
+#[cfg(feature = "axum")]
+pub mod axum;
+
 pub use client::{ClientBuilder, CookieJar, Proxy, connect};
 pub use error::{Error, Result};
 pub use longwire_proto::{

@@ -1,5 +1,6 @@
 //! The settings that clients and servers have in common.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longwire_proto::{Compression, Config, Heartbeat, Limits, MemoryBudget};
@@ -19,7 +20,7 @@ pub enum Drive {
 /// Settings of sockets. Each has a default that is safe.
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) drive: Drive,
     pub(crate) message_streams: bool,
 }
@@ -28,16 +29,20 @@ impl Options {
     /// The defaults, with this choice of who drives the socket.
     pub fn new(drive: Drive) -> Self {
         Self {
-            config: Config::default(),
+            config: Arc::default(),
             drive,
             message_streams: false,
         }
     }
 
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.config)
+    }
+
     /// What the peer may make us hold; see [`Limits`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
+        self.config().limits = limits;
         self
     }
 
@@ -45,7 +50,7 @@ impl Options {
     /// `None` sends none.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: impl Into<Option<Heartbeat>>) -> Self {
-        self.config.heartbeat = heartbeat.into();
+        self.config().heartbeat = heartbeat.into();
         self
     }
 
@@ -53,14 +58,14 @@ impl Options {
     /// Off by default.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config.idle_timeout = timeout.into();
+        self.config().idle_timeout = timeout.into();
         self
     }
 
     /// How long the closing handshake may take: 10 s.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.config.close_timeout = timeout;
+        self.config().close_timeout = timeout;
         self
     }
 
@@ -69,14 +74,14 @@ impl Options {
     /// in clients.
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.config.compression.mode = compression;
+        self.config().compression.mode = compression;
         self
     }
 
     /// How hard to compress: 1 (fastest) to 9 (smallest), 6 by default.
     #[must_use]
     pub fn compression_level(mut self, level: u8) -> Self {
-        self.config.compression.level = level;
+        self.config().compression.level = level;
         self
     }
 
@@ -84,7 +89,7 @@ impl Options {
     /// message is compressed alone, 32 where a context is kept.
     #[must_use]
     pub fn compression_threshold(mut self, bytes: usize) -> Self {
-        self.config.compression.threshold = Some(bytes);
+        self.config().compression.threshold = Some(bytes);
         self
     }
 
@@ -92,7 +97,7 @@ impl Options {
     /// keeps it.
     #[must_use]
     pub fn compression_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config.compression.idle_timeout = timeout.into();
+        self.config().compression.idle_timeout = timeout.into();
         self
     }
 
@@ -109,7 +114,7 @@ impl Options {
     /// Memory that many sockets share.
     #[must_use]
     pub fn memory_budget(mut self, budget: impl Into<Option<MemoryBudget>>) -> Self {
-        self.config.memory_budget = budget.into();
+        self.config().memory_budget = budget.into();
         self
     }
 

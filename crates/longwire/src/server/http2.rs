@@ -1,32 +1,26 @@
 //! A connection that speaks HTTP/2: pages and sockets side by side, each on a
 //! stream of its own (RFC 8441).
 
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::header::HOST;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Site;
-use super::connection::serve_socket;
 use super::guard::Guard;
 use super::registry::Registry;
-use super::service::{Requests, Upgrading};
+use super::service::Requests;
+use super::stream::Stream;
+use super::upgraded::{Upgrading, serve_socket};
 use crate::transport::{Io, Transport};
 
 /// Requests and sockets of one connection at the same time.
@@ -137,66 +131,8 @@ pub(super) async fn serve_http2<T: Transport>(
 }
 
 async fn socket(upgrading: Upgrading, site: Arc<Site>, registry: Arc<Registry>) {
-    let taken = |upgraded| {
-        let stream = Stream(Some(TokioIo::new(upgraded)));
-        Some((Io::boxed(stream), Vec::new()))
-    };
-    serve_socket(upgrading, taken, &site, &registry).await;
-}
-
-/// How long a client has to end its side of a stream after we have.
-const END_WITHIN: Duration = Duration::from_secs(2);
-
-/// The stream under a socket. One that is dropped before the client has ended
-/// its side is reset, which may take our last words with it: the client gets
-/// time for that, as TCP would give it.
-struct Stream(Option<TokioIo<Upgraded>>);
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if let (Some(mut io), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(async move {
-                let mut sink = tokio::io::sink();
-                let reading = tokio::io::copy(&mut io, &mut sink);
-                let _ = timeout(END_WITHIN, reading).await;
-            });
-        }
-    }
-}
-
-impl Stream {
-    fn io(self: Pin<&mut Self>) -> io::Result<Pin<&mut TokioIo<Upgraded>>> {
-        let io = self.get_mut().0.as_mut().map(Pin::new);
-        io.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.io()?.poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.io()?.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_shutdown(cx)
-    }
+    let taken = |upgraded| Some((Io::boxed(Stream::new(upgraded)), Vec::new()));
+    serve_socket(upgrading, taken, &site.options, Some(&registry)).await;
 }
 
 //= rfc8441#5-3

@@ -1,7 +1,8 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `registry`, `service` (a request), `connection` and `http2` (a
+//! `guard`, `registry`, `stream` and `upgraded` (a
+//! socket), `asked` (a handshake), `upgrade` (in other servers), `service` (a request), `connection` and `http2` (a
 //! connection), `arrival` (which of them), `serving` (all of them).
 
 mod body;
@@ -15,6 +16,14 @@ mod caps;
 mod guard;
 
 mod registry;
+
+mod stream;
+
+mod upgraded;
+
+mod asked;
+
+mod upgrade;
 
 mod service;
 
@@ -31,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use longwire_proto::{Config, MemoryBudget};
+use longwire_proto::MemoryBudget;
 use tower_http::services::ServeDir;
 use tower_service::Service as _;
 
@@ -40,6 +49,7 @@ pub use hyper::body::Incoming as RequestBody;
 pub use origin::OriginPolicy;
 pub use route::{Accept, Decision, IntoRoute, Refuse, Route, UpgradeRequest};
 pub use serving::{BoundServer, ServerHandle, ShutdownReport};
+pub use upgrade::{Rejection, Upgrade, UpgradeService};
 
 use crate::error::{Result, UsageError};
 use crate::options::{Drive, Options, forward_options};
@@ -248,7 +258,6 @@ impl Server {
             )?;
         }
         Ok(Site {
-            config: Arc::new(self.options.config.clone()),
             options: self.options,
             sockets,
             pages: self.pages,
@@ -269,7 +278,6 @@ forward_options!(Server);
 /// A server's settings and routes, checked.
 struct Site {
     options: Options,
-    config: Arc<Config>,
     sockets: Vec<WebSocketRoute>,
     pages: Vec<(String, Page)>,
     folders: Vec<(String, Page)>,

@@ -8,6 +8,8 @@ mod proxies;
 
 mod socket;
 
+mod streams;
+
 mod client;
 
 mod server;

@@ -1,0 +1,143 @@
+//! A handshake that is in order, and what is decided on it.
+
+use std::net::SocketAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderName, Request, Response, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use longwire_proto::Config;
+use longwire_proto::handshake::server::{Offer, RequestError, is_upgrade};
+
+use super::body::Body;
+use super::origin::OriginCheck;
+use super::route::{Accept, Route, UpgradeRequest, plain};
+use super::upgraded::Upgrading;
+use crate::socket::Info;
+
+/// The headers of a 101 that are the handshake's own.
+const OURS: [HeaderName; 7] = [
+    UPGRADE,
+    CONNECTION,
+    SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_EXTENSIONS,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+];
+
+/// Whether the request asks for a WebSocket at all.
+pub(super) fn asks<B>(request: &Request<B>) -> bool {
+    is_upgrade(request) || (request.version() >= Version::HTTP_2 && protocol(request).is_some())
+}
+
+/// The pseudo-header `:protocol` of an extended CONNECT (RFC 8441 section 4).
+pub(super) fn protocol<B>(request: &Request<B>) -> Option<&str> {
+    let protocol = request.extensions().get::<hyper::ext::Protocol>()?;
+    Some(protocol.as_str())
+}
+
+/// Reads the handshake as its version of HTTP has it.
+pub(super) fn read_offer<B>(request: &Request<B>) -> Result<Offer, RequestError> {
+    if request.version() < Version::HTTP_2 {
+        Offer::read(request)
+    } else {
+        Offer::read_extended(request, protocol(request))
+    }
+}
+
+/// A client's handshake.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) offer: Offer,
+    pub(super) on_upgrade: OnUpgrade,
+    pub(super) parts: Parts,
+    pub(super) peer_addr: Option<SocketAddr>,
+}
+
+type Decided = Result<(Response<Body>, Upgrading), Response<Body>>;
+
+impl Asked {
+    /// Asks the origin policy and the route's hook.
+    pub(super) async fn decide(
+        mut self,
+        route: &Route,
+        origin: &OriginCheck,
+        config: &Config,
+    ) -> Decided {
+        self.judge_origin(origin)?;
+        let accept = match &route.hook {
+            None => Accept::new(),
+            Some(hook) => {
+                let (uri, version) = (self.parts.uri.clone(), self.parts.version);
+                let mut left = Request::new(()).into_parts().0;
+                (left.uri, left.version) = (uri, version);
+                let asked = UpgradeRequest {
+                    parts: std::mem::replace(&mut self.parts, left),
+                    subprotocols: self.offer.subprotocols().to_vec(),
+                    peer_addr: self.peer_addr,
+                };
+                hook(asked).await.map_err(|refuse| refuse.0)?
+            }
+        };
+        self.accept(accept, route, config)
+    }
+
+    pub(super) fn judge_origin(&self, origin: &OriginCheck) -> Result<(), Response<Body>> {
+        origin.judge(&self.parts.headers).map_err(|error| {
+            tracing::warn!(%error, "refused a cross-site handshake");
+            plain(StatusCode::FORBIDDEN, format!("{error}\n"))
+        })
+    }
+
+    /// The response that accepts, and what follows it.
+    pub(super) fn accept(self, accept: Accept, route: &Route, config: &Config) -> Decided {
+        let headers = accept.headers.get().map_err(|error| {
+            tracing::error!(%error, "the upgrade hook set something that is no header");
+            internal_error()
+        })?;
+        if let Some(name) = OURS.iter().find(|name| headers.contains_key(*name)) {
+            tracing::error!(%name, "the upgrade hook set a header of the handshake's own");
+            return Err(internal_error());
+        }
+        let subprotocol = accept.subprotocol.or_else(|| {
+            self.offer
+                .select_subprotocol(&route.subprotocols)
+                .map(str::to_owned)
+        });
+        let accepted = self
+            .offer
+            .accept(subprotocol.as_deref(), &config.compression);
+        let (response, compression) = accepted.map_err(|error| {
+            tracing::error!(%error, "the upgrade hook chose a subprotocol that was not offered");
+            internal_error()
+        })?;
+        let mut response = response.map(|()| Body::empty());
+        response.headers_mut().extend(headers.clone());
+        let upgrading = Upgrading {
+            on_upgrade: self.on_upgrade,
+            handler: route.handler.clone(),
+            drive: route.drive,
+            info: Info {
+                peer_addr: self.peer_addr,
+                uri: self.parts.uri,
+                subprotocol,
+                compression,
+                http_version: self.parts.version,
+                extensions: accept.extensions,
+                ..Info::default()
+            },
+        };
+        Ok((response, upgrading))
+    }
+}
+
+pub(super) fn internal_error() -> Response<Body> {
+    plain(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "500 Internal Server Error\n",
+    )
+}

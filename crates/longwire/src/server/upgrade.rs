@@ -1,0 +1,326 @@
+//! WebSockets in other people's servers: [`Upgrade`] for a request at hand,
+//! [`UpgradeService`] where a `tower` service is wanted.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use longwire_proto::handshake::server::{RequestError, check_head};
+use tokio::net::TcpStream;
+
+use super::asked::{Asked, read_offer};
+use super::body::Body;
+use super::origin::{OriginCheck, OriginPolicy};
+use super::route::{Accept, BoxFuture, IntoRoute, Route};
+use super::stream::Stream;
+use super::upgraded::{Upgrading, serve_socket};
+use crate::error::{Result, UsageError};
+use crate::options::{Drive, Options, forward_options};
+use crate::socket::Socket;
+use crate::transport::Io;
+
+/// A request for a WebSocket that a server of hyper, axum or another of their
+/// kind has received: it is answered with what [`Upgrade::on_socket`] gives.
+///
+/// The server must allow upgrades (`with_upgrades` in hyper), and extended
+/// CONNECT where it speaks HTTP/2. Pages of other sites are refused unless
+/// [`Upgrade::origin`] says otherwise.
+///
+/// ```
+/// use http::{Request, Response};
+/// use longwire::Socket;
+/// use longwire::server::{Body, Upgrade};
+///
+/// async fn answer(mut request: Request<hyper::body::Incoming>) -> Response<Body> {
+///     match Upgrade::from_request(&mut request) {
+///         Ok(upgrade) => upgrade.on_socket(|mut socket: Socket| async move {
+///             socket.send("hello").await
+///         }),
+///         Err(rejection) => rejection.into_response(),
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Upgrade {
+    asked: Asked,
+    accept: Accept,
+    origin: OriginPolicy,
+    missing_origin_allowed: bool,
+    subprotocols: Vec<String>,
+    drive: Drive,
+    options: Options,
+}
+
+/// A request that is no opening handshake in due form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct Rejection(#[from] pub RequestError);
+
+impl Rejection {
+    /// The response that tells the client.
+    pub fn into_response(self) -> Response<Body> {
+        self.0.response().map(Into::into)
+    }
+}
+
+impl Upgrade {
+    /// Reads a request's handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] says what is wrong with it, and answers it.
+    pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, Rejection> {
+        let mut head = Request::new(());
+        *head.method_mut() = request.method().clone();
+        *head.uri_mut() = request.uri().clone();
+        *head.version_mut() = request.version();
+        *head.headers_mut() = request.headers().clone();
+        for_upgrade(request.extensions_mut(), head.extensions_mut());
+        Self::from_head(head)
+    }
+
+    /// As [`Upgrade::from_request`], from a request without its body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Upgrade::from_request`].
+    pub fn from_parts(parts: &mut Parts) -> Result<Self, Rejection> {
+        let mut head = Request::new(());
+        *head.method_mut() = parts.method.clone();
+        *head.uri_mut() = parts.uri.clone();
+        *head.version_mut() = parts.version;
+        *head.headers_mut() = parts.headers.clone();
+        for_upgrade(&mut parts.extensions, head.extensions_mut());
+        Self::from_head(head)
+    }
+
+    fn from_head(mut head: Request<()>) -> Result<Self, Rejection> {
+        let options = Options::new(Drive::Caller);
+        check_head(&head, &options.config.limits)?;
+        let offer = read_offer(&head)?;
+        Ok(Self {
+            asked: Asked {
+                offer,
+                on_upgrade: hyper::upgrade::on(&mut head),
+                parts: head.into_parts().0,
+                peer_addr: None,
+            },
+            accept: Accept::new(),
+            origin: OriginPolicy::default(),
+            missing_origin_allowed: true,
+            subprotocols: Vec::new(),
+            drive: Drive::Caller,
+            options,
+        })
+    }
+
+    /// The subprotocols offered, the client's favourite first.
+    pub fn offered_subprotocols(&self) -> &[String] {
+        self.asked.offer.subprotocols()
+    }
+
+    /// The subprotocols spoken, the favourite first: the first that the client
+    /// offers is agreed on.
+    #[must_use]
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whose pages may open a socket: those of the server itself by default.
+    #[must_use]
+    pub fn origin(mut self, policy: OriginPolicy) -> Self {
+        self.origin = policy;
+        self
+    }
+
+    /// Whether a request without `Origin` is accepted: it is.
+    #[must_use]
+    pub fn allow_missing_origin(mut self, allow: bool) -> Self {
+        self.missing_origin_allowed = allow;
+        self
+    }
+
+    /// Adds a header to the response, such as `Set-Cookie`.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.accept = self.accept.header(name, value);
+        self
+    }
+
+    /// Attaches data that [`Socket::extensions`] has, by its type.
+    #[must_use]
+    pub fn attach<T: Clone + Send + Sync + 'static>(mut self, data: T) -> Self {
+        self.accept = self.accept.attach(data);
+        self
+    }
+
+    /// The client's address, which the server knows.
+    #[must_use]
+    pub fn peer_addr(mut self, address: SocketAddr) -> Self {
+        self.asked.peer_addr = Some(address);
+        self
+    }
+
+    /// Who drives the socket while its handler waits for something else.
+    #[must_use]
+    pub fn drive(mut self, drive: Drive) -> Self {
+        self.drive = drive;
+        self
+    }
+
+    /// The settings of the socket.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.drive = options.drive;
+        self.options = options;
+        self
+    }
+
+    /// The response to give, which accepts, or refuses a page of another site.
+    /// Once it is out, a task runs the handler; when that returns, its socket is
+    /// closed: with 1000, or 1011 after an error or a panic.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn on_socket<F, Fut>(self, handler: F) -> Response<Body>
+    where
+        F: FnOnce(Socket) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        let origin = match OriginCheck::new(self.origin, self.missing_origin_allowed) {
+            Ok(origin) => origin,
+            Err(error) => {
+                tracing::error!(%error, "the origin policy cannot work");
+                return super::asked::internal_error();
+            }
+        };
+        let handler = Mutex::new(Some(handler));
+        let route = Route::new(move |socket| {
+            let once = handler
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            async move {
+                match once {
+                    Some(handler) => handler(socket).await,
+                    None => Ok(()),
+                }
+            }
+        });
+        let route = route.subprotocols(self.subprotocols).drive(self.drive);
+        let decided = self
+            .asked
+            .judge_origin(&origin)
+            .and_then(|()| self.asked.accept(self.accept, &route, &self.options.config));
+        answer(decided, self.options)
+    }
+}
+
+forward_options!(Upgrade);
+
+/// Moves over what an upgrade needs.
+fn for_upgrade(from: &mut http::Extensions, to: &mut http::Extensions) {
+    if let Some(on_upgrade) = from.remove::<OnUpgrade>() {
+        to.insert(on_upgrade);
+    }
+    if let Some(protocol) = from.get::<hyper::ext::Protocol>() {
+        to.insert(protocol.clone());
+    }
+}
+
+/// Starts what follows the response.
+fn answer(
+    decided: Result<(Response<Body>, Upgrading), Response<Body>>,
+    options: Options,
+) -> Response<Body> {
+    match decided {
+        Err(response) => response,
+        Ok((response, upgrading)) => {
+            tokio::spawn(async move {
+                serve_socket(upgrading, take_back, &options, None).await;
+            });
+            response
+        }
+    }
+}
+
+/// The transport under an upgraded connection: where that is plain TCP, nothing
+/// of hyper stays between.
+fn take_back(upgraded: Upgraded) -> Option<(Io, Vec<u8>)> {
+    let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => return Some((Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec())),
+        Err(upgraded) => upgraded,
+    };
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Some((Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec())),
+        Err(upgraded) => Some((Io::boxed(Stream::new(upgraded)), Vec::new())),
+    }
+}
+
+/// A [`Route`] as a `tower` service: it answers each request for a WebSocket, and
+/// tells what is missing where a request is none.
+#[derive(Clone, Debug)]
+pub struct UpgradeService {
+    route: Arc<Route>,
+    origin: OriginCheck,
+    options: Options,
+}
+
+impl UpgradeService {
+    /// A service with this route.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Origin`] where an allowed origin is none.
+    pub fn new(route: impl IntoRoute) -> Result<Self, UsageError> {
+        let route = route.into_route();
+        Ok(Self {
+            origin: OriginCheck::new(route.origin.clone(), route.missing_origin_allowed)?,
+            route: Arc::new(route),
+            options: Options::new(Drive::Caller),
+        })
+    }
+
+    /// The settings of its sockets.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+forward_options!(UpgradeService);
+
+impl<B: Send + 'static> tower_service::Service<Request<B>> for UpgradeService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let this = self.clone();
+        let upgrade = check_head(&request, &this.options.config.limits)
+            .map_err(Rejection)
+            .and_then(|()| Upgrade::from_request(&mut request));
+        Box::pin(async move {
+            let asked = match upgrade {
+                Ok(upgrade) => upgrade.asked,
+                Err(rejection) => return Ok(rejection.into_response()),
+            };
+            let config = this.options.config.clone();
+            let decided = asked.decide(&this.route, &this.origin, &config).await;
+            Ok(answer(decided, this.options))
+        })
+    }
+}
