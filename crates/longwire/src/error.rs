@@ -88,6 +88,10 @@ pub enum Error {
     /// A message was to be sent after the closing handshake began.
     #[error("the connection is closing: nothing can be sent any more")]
     Closing,
+    /// A message was to be sent while a [`crate::ReconnectingSocket`] has no
+    /// connection.
+    #[error("expected a connection, got none: it is being opened again")]
+    Away,
     /// A message, ping or pong was not taken; the connection is as it was.
     #[error(transparent)]
     Send(SendError),
@@ -119,6 +123,7 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
+            Self::Away => Fault::Network,
             Self::Usage(_) | Self::Closing | Self::Send(_) | Self::Handler(_) => Fault::Caller,
             Self::Refused(_) | Self::Handshake(_) | Self::Redirect(_) => Fault::Peer,
             Self::Tls { source, .. } if is_certificates_fault(source) => Fault::Peer,

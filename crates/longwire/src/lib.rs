@@ -52,6 +52,8 @@ pub mod socket;
 
 pub mod client;
 
+pub mod reconnect;
+
 pub mod server;
 
 #[cfg(feature = "axum")]
@@ -65,6 +67,7 @@ pub use longwire_proto::{
 };
 pub use message::{Event, Message};
 pub use options::{Drive, Options};
+pub use reconnect::{ConnectionState, ReconnectingSocket};
 pub use server::Server;
 pub use socket::{MessageReader, MessageWriter, Receiver, Sender, Socket};
 pub use tls::{ClientTls, ServerTls};

@@ -20,6 +20,10 @@ mod http2;
 
 mod way;
 
+mod reconnect;
+
+mod herd;
+
 mod crowd;
 
 mod peers;
