@@ -227,28 +227,46 @@ fn named(bits: u8) -> Option<u8> {
     (bits < MAX_WINDOW_BITS).then_some(bits)
 }
 
+/// The smallest window to ask of a peer: zlib, which most have, makes none of
+/// 256 bytes.
+const LEAST_ASKED: u8 = 9;
+
 //= rfc7692#5-1, rfc7692#7.1.2.2-2, rfc6455#9-1, rfc6455#9-3, rfc6455#9.1-4, rfc6455#9.1-6
 //= rfc6455#9.2-1, rfc6455#4.1-22
-/// What a client offers.
-pub(crate) fn offer(config: &CompressionConfig) -> Option<Extension> {
-    offered(config).map(Params::into_extension)
+/// What a client offers, its favourite first.
+pub(crate) fn offer(config: &CompressionConfig) -> Vec<Extension> {
+    let offers = offers(config);
+    offers.into_iter().map(Params::into_extension).collect()
 }
 
-fn offered(config: &CompressionConfig) -> Option<Params> {
+fn offers(config: &CompressionConfig) -> Vec<Params> {
     let bits = config.window_bits();
     match config.mode {
-        Compression::Off => None,
-        Compression::Shared => Some(Params {
+        Compression::Off => Vec::new(),
+        Compression::Shared => vec![Params {
             server_no_context_takeover: true,
             client_no_context_takeover: true,
             client_max_window_bits: ClientBits::WithoutValue,
             ..Params::default()
-        }),
-        Compression::Dedicated { .. } => Some(Params {
-            server_max_window_bits: named(bits),
-            client_max_window_bits: ClientBits::offered(bits),
-            ..Params::default()
-        }),
+        }],
+        Compression::Dedicated { .. } => {
+            let favourite = Params {
+                server_max_window_bits: named(bits.max(LEAST_ASKED)),
+                client_max_window_bits: ClientBits::offered(bits),
+                ..Params::default()
+            };
+            // For a server that knows one window alone: it is to keep nothing.
+            let fallback = Params {
+                server_no_context_takeover: true,
+                client_max_window_bits: ClientBits::WithoutValue,
+                ..Params::default()
+            };
+            if favourite.server_max_window_bits.is_some() {
+                vec![favourite, fallback]
+            } else {
+                vec![favourite]
+            }
+        }
     }
 }
 
@@ -275,10 +293,11 @@ pub(crate) fn accept(
 fn answer(config: &CompressionConfig, offer: Params) -> Params {
     let own = config.window_bits();
     let alone = config.mode == Compression::Shared;
+    let asked = own.max(LEAST_ASKED);
     let client_bits = match offer.client_max_window_bits {
         ClientBits::Absent => ClientBits::Absent,
-        ClientBits::WithoutValue => ClientBits::answered(own),
-        ClientBits::Value(bits) => ClientBits::answered(bits.min(own)),
+        ClientBits::WithoutValue => ClientBits::answered(asked),
+        ClientBits::Value(bits) => ClientBits::answered(bits.min(asked)),
     };
     // A client that cannot be asked for a small window would have us hold the
     // largest: it is asked to take nothing over instead.
@@ -293,52 +312,65 @@ fn answer(config: &CompressionConfig, offer: Params) -> Params {
 }
 
 //= rfc7692#5-5, rfc7692#7-5, rfc7692#7-6, rfc7692#7.1-2, rfc7692#7.1.2.2-6
-/// A client's verdict on the server's answer: what is agreed on, if anything.
+/// A client's verdict on the server's answer: what is agreed on, where it meets
+/// one of the offers.
 pub(crate) fn conclude(
     config: &CompressionConfig,
     extension: &Extension,
 ) -> Result<Agreement, NegotiationError> {
     let answer = Params::parse(extension)?;
-    let offer = offered(config).unwrap_or_default();
-    let refuse = |expected: &str, got: String| {
-        Err(NegotiationError::NotOffered {
-            expected: expected.to_owned(),
-            got,
-        })
-    };
-    if offer.server_no_context_takeover && !answer.server_no_context_takeover {
-        return refuse(SERVER_NO_CONTEXT_TAKEOVER, extension.to_string());
+    let mut first = None;
+    for offer in offers(config) {
+        match answer.meets(offer, extension) {
+            Ok(()) => {
+                let mut agreement = answer.agreement();
+                // What this end does beyond the agreement is its own matter.
+                agreement.client_no_context_takeover |= offer.client_no_context_takeover;
+                let own = config.window_bits();
+                agreement.client_max_window_bits = agreement.client_max_window_bits.min(own);
+                return Ok(agreement);
+            }
+            Err(error) => {
+                first.get_or_insert(error);
+            }
+        }
     }
-    if let Some(most) = offer.server_max_window_bits
-        && answer.server_max_window_bits.is_none_or(|bits| bits > most)
-    {
-        let expected = format!("{SERVER_MAX_WINDOW_BITS} of at most {most}");
-        return refuse(&expected, extension.to_string());
-    }
-    match (offer.client_max_window_bits, answer.client_max_window_bits) {
-        (_, ClientBits::Absent) | (ClientBits::WithoutValue, ClientBits::Value(_)) => {}
-        (ClientBits::Value(most), ClientBits::Value(bits)) if bits <= most => {}
-        // A window must be named here; only an offer may leave it open.
-        (_, ClientBits::WithoutValue) => {
-            return Err(NegotiationError::Value {
+    Err(first.unwrap_or_else(|| NegotiationError::NotOffered {
+        expected: "no extension".to_owned(),
+        got: extension.to_string(),
+    }))
+}
+
+impl Params {
+    /// Whether these answer the offer; `whole` is what errors show.
+    fn meets(self, offer: Self, whole: &Extension) -> Result<(), NegotiationError> {
+        let refuse = |expected: String| {
+            Err(NegotiationError::NotOffered {
+                expected,
+                got: whole.to_string(),
+            })
+        };
+        if offer.server_no_context_takeover && !self.server_no_context_takeover {
+            return refuse(SERVER_NO_CONTEXT_TAKEOVER.to_owned());
+        }
+        if let Some(most) = offer.server_max_window_bits
+            && self.server_max_window_bits.is_none_or(|bits| bits > most)
+        {
+            return refuse(format!("{SERVER_MAX_WINDOW_BITS} of at most {most}"));
+        }
+        match (offer.client_max_window_bits, self.client_max_window_bits) {
+            (_, ClientBits::Absent) | (ClientBits::WithoutValue, ClientBits::Value(_)) => Ok(()),
+            (ClientBits::Value(most), ClientBits::Value(bits)) if bits <= most => Ok(()),
+            // A window must be named here; only an offer may leave it open.
+            (_, ClientBits::WithoutValue) => Err(NegotiationError::Value {
                 name: CLIENT_MAX_WINDOW_BITS,
                 expected: "a number of 8 to 15",
                 got: None,
-            });
-        }
-        (ClientBits::Absent, _) => {
-            let expected = format!("no {CLIENT_MAX_WINDOW_BITS}");
-            return refuse(&expected, extension.to_string());
-        }
-        (ClientBits::Value(most), _) => {
-            let expected = format!("{CLIENT_MAX_WINDOW_BITS} of at most {most}");
-            return refuse(&expected, extension.to_string());
+            }),
+            (ClientBits::Absent, _) => refuse(format!("no {CLIENT_MAX_WINDOW_BITS}")),
+            (ClientBits::Value(most), _) => {
+                refuse(format!("{CLIENT_MAX_WINDOW_BITS} of at most {most}"))
+            }
         }
     }
-    let mut agreement = answer.agreement();
-    // What this end does beyond the agreement is its own matter.
-    agreement.client_no_context_takeover |= offer.client_no_context_takeover;
-    let own = config.window_bits();
-    agreement.client_max_window_bits = agreement.client_max_window_bits.min(own);
-    Ok(agreement)
 }

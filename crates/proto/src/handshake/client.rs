@@ -143,8 +143,8 @@ impl Handshake {
         {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, names);
         }
-        if let Some(extension) = deflate::offer(&self.compression)
-            && let Ok(value) = HeaderValue::from_str(&extension.to_string())
+        if let Some(offer) = self.extensions()
+            && let Ok(value) = HeaderValue::from_str(&offer)
         {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, value);
         }
@@ -204,10 +204,17 @@ impl Handshake {
         })
     }
 
+    /// The extensions offered, as their header has them.
+    fn extensions(&self) -> Option<String> {
+        let offers = deflate::offer(&self.compression);
+        let offers: Vec<String> = offers.iter().map(ToString::to_string).collect();
+        (!offers.is_empty()).then(|| offers.join(", "))
+    }
+
     //= rfc7692#5-5, rfc7692#5-6, rfc7692#7.1-2
     fn agreed_compression(&self, headers: &HeaderMap) -> Result<Option<Agreement>, ResponseError> {
         let extensions = parse_extensions(headers)?;
-        let offered = deflate::offer(&self.compression);
+        let offered = self.extensions();
         match extensions.as_slice() {
             [] if !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) => Ok(None),
             [one] if one.name == EXTENSION && offered.is_some() => {
@@ -217,7 +224,7 @@ impl Handshake {
                 let got: Vec<String> = several.iter().map(ToString::to_string).collect();
                 Err(ResponseError::Extension {
                     got: shown(&got.join(", ")),
-                    offered: offered.map_or_else(|| "none".to_owned(), |o| o.to_string()),
+                    offered: offered.unwrap_or_else(|| "none".to_owned()),
                 })
             }
         }

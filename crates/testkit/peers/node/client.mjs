@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import { exchange, optionSets } from "./mixed.mjs";
 
 const [url, scenario, parameters = "{}"] = process.argv.slice(2);
 const given = { path: "/echo", ...JSON.parse(parameters) };
@@ -226,6 +227,27 @@ const scenarios = {
     }
     step(report);
     await closeNormally(client);
+  },
+
+  /** A thousand mixed messages with every option set, each against the next of
+   *  the servers at `ports`; `agreed` says where the server compresses. */
+  async mixed() {
+    const sets = optionSets();
+    const all = given.every ? sets.flatMap((set) => given.ports.map((_, i) => [set, i])) : null;
+    const runs = all ?? sets.map((set, i) => [set, i % given.ports.length]);
+    for (const [set, at] of runs.filter((_, i) => i % given.of === given.part)) {
+      const url = `ws://127.0.0.1:${given.ports[at]}/echo`;
+      const socket = new WebSocket(url, { perMessageDeflate: set, maxPayload: 1 << 25 });
+      await once(socket, "open");
+      const told = JSON.stringify({ set, at, extensions: socket.extensions });
+      assert.equal(socket.extensions !== "", set !== false && given.agreed[at], told);
+      const received = await exchange(socket, at + 1).catch((error) => {
+        throw new Error(`${told}: ${error.message}`);
+      });
+      assert.equal(received, 1000, told);
+      step({ set, at });
+      socket.terminate();
+    }
   },
 
   /** The handshake is answered with `status`; sends `origin` where given. */

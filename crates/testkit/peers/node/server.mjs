@@ -15,6 +15,9 @@ import { WebSocketServer } from "ws";
 
 const LIMIT = 32 * 1024 * 1024;
 
+// Compression as the command line has it, in JSON; none by default.
+const perMessageDeflate = JSON.parse(process.argv[2] ?? "false");
+
 const routes = {
   echo(socket) {
     socket.on("message", (data, binary) => socket.send(data, { binary }));
@@ -73,7 +76,7 @@ function refuse(stream, status) {
 
 const sockets = new WebSocketServer({
   noServer: true,
-  perMessageDeflate: false,
+  perMessageDeflate,
   maxPayload: LIMIT,
   handleProtocols: (offered, request) =>
     (request.url.startsWith("/subprotocol") && [...offered][1]) || false,

@@ -9,11 +9,14 @@ not otherwise.
 
 import asyncio
 import contextlib
+import itertools
 import json
 import sys
+from random import Random
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Opcode
 
 URL, SCENARIO, GIVEN = sys.argv[1], sys.argv[2], json.loads((sys.argv[3:] or ["{}"])[0])
@@ -52,9 +55,9 @@ class Connection(ClientConnection):
         super().process_event(event)
 
 
-def dial(path=GIVEN.get("path", "/echo"), **more):
+def dial(path=GIVEN.get("path", "/echo"), url=URL, **more):
     return connect(
-        URL + path,
+        url + path,
         compression=None,
         max_size=32 * 1024 * 1024,
         ping_interval=None,
@@ -256,7 +259,91 @@ async def handshake():
         step(status=response.status_code, headers=headers, body=response.body.decode())
 
 
+WORDS = ["alpha", "beta", "gämma", "δέλτα", '{"key": ', "true, ", "𝄞", " ", "0.125"]
+
+
+def mixed_messages(seed):
+    """A thousand messages and in how many fragments each is sent."""
+    random = Random(seed)
+    for i in range(1000):
+        kind = random.random()
+        if i == 500:
+            size = 1 << 20
+        elif kind < 0.02:
+            size = 0
+        elif kind < 0.72:
+            size = random.randrange(300)
+        elif kind < 0.94:
+            size = random.randrange(4096)
+        elif kind < 0.995:
+            size = random.randrange(32768)
+        else:
+            size = 65536 + random.randrange(131072)
+        if random.random() < 0.3:
+            data = random.randbytes(size)
+        else:
+            text = "".join(random.choices(WORDS, k=size // 4))[: size // 2]
+            data = text if random.random() < 0.7 else text.encode()
+        yield data, 1 + random.randrange(5) if random.random() < 0.1 else 1
+
+
+def option_sets():
+    """Every combination of the options of permessage-deflate, and none."""
+    yield None
+    for server_alone, client_alone in itertools.product([False, True], repeat=2):
+        for server_bits, client_bits in itertools.product([None, 9, 15], [None, True, 9, 15]):
+            yield {
+                "server_no_context_takeover": server_alone,
+                "client_no_context_takeover": client_alone,
+                "server_max_window_bits": server_bits,
+                "client_max_window_bits": client_bits,
+            }
+
+
+async def exchange(socket, seed):
+    """Sends the messages, at most 16 on the way, and expects each back in order."""
+    window = asyncio.Semaphore(16)
+    expected = asyncio.Queue()
+
+    async def send():
+        for data, fragments in mixed_messages(seed):
+            await window.acquire()
+            expected.put_nowait(data)
+            if fragments == 1:
+                await socket.send(data)
+            else:
+                step = max(1, -(-len(data) // fragments))
+                await socket.send([data[at : at + step] for at in range(0, len(data), step)] or [data])
+
+    sending = asyncio.create_task(send())
+    for _ in range(1000):
+        got = await socket.recv()
+        expect_same(await expected.get(), got)
+        window.release()
+    await sending
+
+
+async def mixed():
+    """A thousand mixed messages with every option set, each against the next of
+    the servers at `ports`; `agreed` says where the server compresses."""
+    ports = GIVEN["ports"]
+    for i, options in enumerate(option_sets()):
+        at = i % len(ports)
+        if i % GIVEN["of"] != GIVEN["part"]:
+            continue
+        extensions = [] if options is None else [ClientPerMessageDeflateFactory(**options)]
+        url = f"ws://127.0.0.1:{ports[at]}"
+        async with dial("/echo", url, extensions=extensions) as socket:
+            agreed = bool(socket.protocol.extensions)
+            told = f"extensions with {options} at {at}"
+            # A server that is not offered what it needs declines.
+            expect(told, options is not None and GIVEN["agreed"][at], agreed)
+            await exchange(socket, i)
+            step(options=options, at=at)
+
+
 SCENARIOS = {
+    "mixed": mixed,
     "echo": echo,
     "fragmented": fragmented,
     "fragments": fragments,

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Opcode
 
 LIMIT = 32 * 1024 * 1024
@@ -95,6 +96,10 @@ async def vanish(socket):
     socket.transport.abort()
 
 
+# Compression as the command line has it, in JSON; none by default.
+OPTIONS = json.loads(sys.argv[1]) if len(sys.argv) > 1 else False
+EXTENSIONS = [ServerPerMessageDeflateFactory(**OPTIONS)] if OPTIONS else []
+
 ROUTES = {
     "echo": echo,
     "fragment": fragment,
@@ -136,6 +141,7 @@ async def main():
         "127.0.0.1",
         0,
         compression=None,
+        extensions=EXTENSIONS,
         max_size=LIMIT,
         select_subprotocol=second_subprotocol,
         process_request=refuse,

@@ -39,4 +39,4 @@ pub use peer::{Missing, Peer, require};
 pub use server::PeerServer;
 
 /// How long a peer may take to start, to end, or to go through a scenario.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(4);

@@ -9,6 +9,8 @@ mod server;
 
 mod client;
 
+mod compression;
+
 use longwire_testkit::peers::{Peer, PeerServer, require, run_client};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use crate::limits::MemoryBudget;
 
 fn agreed(mode: Compression) -> Agreement {
     let config = CompressionConfig::default().mode(mode);
-    accept(&config, &[offer(&config).unwrap()]).unwrap().1
+    accept(&config, &offer(&config)).unwrap().1
 }
 
 fn config(mode: Compression) -> Config {

@@ -74,12 +74,9 @@ fn compressed_pieces_hold_little_however_much_they_come_to() {
         limits: Limits::default().message_size(1000),
         ..Config::default()
     };
-    let agreement = accept(
-        &config.compression,
-        &[offer(&CompressionConfig::default()).unwrap()],
-    )
-    .unwrap()
-    .1;
+    let agreement = accept(&config.compression, &offer(&CompressionConfig::default()))
+        .unwrap()
+        .1;
     let mut server = Connection::server(config, now).with_compression(Some(agreement));
     server.deliver_pieces(true);
     let plain: Vec<u8> = (0_u32..8 << 20).map(|i| (i >> 16) as u8).collect();
