@@ -26,7 +26,7 @@ enum Command {
     /// Run a server with a demo page, an echo and a chat.
     Serve(Box<serve::Args>),
     /// Talk to a WebSocket server: lines typed are sent, messages are printed.
-    Connect(connect::Args),
+    Connect(Box<connect::Args>),
 }
 
 fn main() -> ExitCode {
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     };
     let code = match args.command {
         Command::Serve(args) => runtime.block_on(serve::run(*args)),
-        Command::Connect(args) => runtime.block_on(connect::run(args)),
+        Command::Connect(args) => runtime.block_on(connect::run(*args)),
     };
     // A thread may still wait for a line from the terminal.
     runtime.shutdown_background();

@@ -123,13 +123,13 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Away => Fault::Network,
             Self::Usage(_) | Self::Closing | Self::Send(_) | Self::Handler(_) => Fault::Caller,
             Self::Refused(_) | Self::Handshake(_) | Self::Redirect(_) => Fault::Peer,
             Self::Tls { source, .. } if is_certificates_fault(source) => Fault::Peer,
             Self::Proxy(error) => error.fault(),
             Self::Http(error) if error.0.is_parse() => Fault::Peer,
-            Self::Http(_)
+            Self::Away
+            | Self::Http(_)
             | Self::Resolve { .. }
             | Self::Connect { .. }
             | Self::Tls { .. }

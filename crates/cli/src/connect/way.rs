@@ -6,6 +6,8 @@ use longwire::{ClientBuilder, ClientTls, Compression, Error, Proxy};
 
 /// How to get to the server.
 #[derive(clap::Args)]
+// Each is a switch of the command line.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct WayArgs {
     /// Send a user name and a password
     #[arg(short, long, value_name = "NAME:PASSWORD", conflicts_with = "bearer")]

@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use longwire::server::{BoundServer, Route, ServerHandle, ShutdownReport};
-use longwire::{Drive, Server};
+use longwire::server::{BoundServer, OriginPolicy, Route, ServerHandle, ShutdownReport};
+use longwire::{Compression, Drive, Server};
 use owo_colors::OwoColorize as _;
 use tracing_subscriber::EnvFilter;
 
@@ -34,8 +34,37 @@ pub(crate) struct Args {
     /// What to log: error, warn, info, debug, or a filter such as longwire=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
     log: EnvFilter,
+    /// Let pages of this origin open sockets too, such as
+    /// <https://example.com>; may be repeated, `*` lets all
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// How messages are compressed, where a client can do that
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    compression: CompressionArg,
     #[command(flatten)]
     tls: tls::TlsArgs,
+}
+
+/// [`Compression`] on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum CompressionArg {
+    /// Not at all
+    Off,
+    /// Each message on its own: connections hold nothing for it
+    #[default]
+    Shared,
+    /// With a context for each connection: smaller messages, more memory
+    Dedicated,
+}
+
+impl From<CompressionArg> for Compression {
+    fn from(argument: CompressionArg) -> Self {
+        match argument {
+            CompressionArg::Off => Self::Off,
+            CompressionArg::Shared => Self::Shared,
+            CompressionArg::Dedicated => Self::DEDICATED,
+        }
+    }
 }
 
 /// What is served where, for people.
@@ -59,7 +88,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         .with_target(false)
         .compact()
         .init();
-    let mut server = server();
+    let mut server = server(&args.allow_origin).compression(args.compression.into());
     let secure = match args.tls.tls(args.listen) {
         Ok(None) => false,
         Ok(Some(tls)) => {
@@ -99,21 +128,34 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn server() -> Server {
+fn server(origins: &[String]) -> Server {
     let room = chat::Room::default();
-    let chat = move |socket| room.clone().join(socket);
+    let chat = Route::new(move |socket| room.clone().join(socket));
+    let hello = Route::new(demo::hello).drive(Drive::Task);
+    let from = |route: Route| route.origin(policy(origins));
     let mut server = Server::new()
-        .route("/", demo::echo_route())
-        .route("/socket", demo::echo_route())
-        .route("/echo", demo::echo_route())
-        .route("/chat", chat)
-        .route(demo::HELLO, Route::new(demo::hello).drive(Drive::Task));
+        .route("/", from(demo::echo_route()))
+        .route("/socket", from(demo::echo_route()))
+        .route("/echo", from(demo::echo_route()))
+        .route("/chat", from(chat))
+        .route(demo::HELLO, from(hello));
     for (path, asset) in page::ASSETS {
         server = server.page(path, move |request| {
             std::future::ready(page::serve(&request, asset))
         });
     }
     server
+}
+
+/// Whose pages may open sockets.
+fn policy(origins: &[String]) -> OriginPolicy {
+    if origins.is_empty() {
+        OriginPolicy::SameOrigin
+    } else if origins.iter().any(|origin| origin == "*") {
+        OriginPolicy::Any
+    } else {
+        OriginPolicy::SameOriginOr(origins.to_vec())
+    }
 }
 
 /// Says what is where. The first line has the address, for scripts.

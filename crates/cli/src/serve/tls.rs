@@ -9,6 +9,8 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 /// Options of TLS.
 #[derive(clap::Args)]
+// The names of the options are those of the fields.
+#[allow(clippy::struct_field_names)]
 pub(super) struct TlsArgs {
     /// Speak TLS with the certificate chain in this PEM file; it is read again
     /// when it changes

@@ -14,13 +14,28 @@ const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testkit/peers/n
 
 /// Plays a scenario and shows what it says if it fails.
 fn play(scenario: &str) {
-    let Some(chromium) = chromium_for_tests() else {
-        return;
+    play_with(scenario, &[], |_| String::new());
+}
+
+/// The same with options of `longwire serve`, and something to tell the
+/// scenario. Gives the server's log.
+pub(crate) fn play_with(
+    scenario: &str,
+    options: &[&str],
+    tell: impl FnOnce(&Serve) -> String,
+) -> Option<String> {
+    let chromium = chromium_for_tests()?;
+    let serve = Serve::with(options);
+    let scheme = if options.iter().any(|option| option.starts_with("--tls")) {
+        "https"
+    } else {
+        "http"
     };
-    let serve = Serve::start();
+    let told = tell(&serve);
     let output = Command::new("node")
         .arg(Path::new(SCENARIOS).join(format!("{scenario}.mjs")))
-        .env("LONGWIRE_URL", format!("http://{}", serve.address))
+        .env("LONGWIRE_URL", format!("{scheme}://{}", serve.address))
+        .env("TOLD", told)
         .env("CHROMIUM", chromium)
         .output()
         .unwrap();
@@ -31,6 +46,40 @@ fn play(scenario: &str) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
+    Some(String::from_utf8_lossy(&serve.stop("-TERM").stderr).into_owned())
+}
+
+#[test]
+fn chromium_exchanges_a_thousand_messages_in_every_mode_of_compression() {
+    for (mode, extensions) in [
+        ("off", ""),
+        (
+            "shared",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        ),
+        ("dedicated", "permessage-deflate"),
+    ] {
+        play_with("mixed", &["--compression", mode], |_| extensions.to_owned());
+    }
+}
+
+#[test]
+fn two_sockets_of_a_page_share_one_http2_connection() {
+    let options = ["--tls-self-signed", "--log", "info"];
+    let Some(log) = play_with("shared-connection", &options, |_| String::new()) else {
+        return;
+    };
+    let opened: Vec<&str> = log
+        .lines()
+        .filter(|l| l.contains("socket opened"))
+        .collect();
+    assert_eq!(opened.len(), 2, "{log}");
+    let peers: Vec<Option<&str>> = opened
+        .iter()
+        .map(|line| line.split("peer=").nth(1))
+        .collect();
+    assert!(peers[0].is_some() && peers[0] == peers[1], "{opened:?}");
+    assert_eq!(log.matches("method=CONNECT").count(), 2, "{log}");
 }
 
 /// The browser's path if all that a scenario needs is here.

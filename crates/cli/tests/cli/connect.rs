@@ -71,7 +71,8 @@ fn each_failure_has_its_exit_code_and_one_line_that_says_what_to_do() {
     let nobody = format!("ws://{}", free.local_addr().unwrap());
     drop(free);
     let echo = serve.url("/echo");
-    let cases: [(&[&str], i32, &str); 8] = [
+    let secure = echo.replace("ws://", "wss://");
+    let cases: [(&[&str], i32, &str); 10] = [
         (&[&nobody], 3, "is a server listening there?"),
         (&[&serve.url("/nowhere")], 4, "is the path right?"),
         (
@@ -81,7 +82,9 @@ fn each_failure_has_its_exit_code_and_one_line_that_says_what_to_do() {
         ),
         (&["http://127.0.0.1/"], 2, "write ws:// in front"),
         (&["127.0.0.1:8000"], 2, "ws://"),
-        (&["wss://127.0.0.1/"], 2, "TLS"),
+        (&[&secure], 3, "does the server speak TLS on this port?"),
+        (&[&echo, "--proxy", "ftp://x"], 2, "expected a proxy"),
+        (&[&echo, "--ca-file", "/nowhere.pem"], 2, "/nowhere.pem"),
         (&[&echo, "--subprotocol", "a b"], 2, "subprotocol"),
         (
             &[&echo, "--header", "Host: elsewhere"],
@@ -144,4 +147,44 @@ fn a_connection_that_breaks_is_exit_code_1() {
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("the connection broke: 1006"), "{stderr}");
+}
+
+#[test]
+fn a_self_signed_server_is_talked_to_on_request() {
+    let serve = Serve::with(&["--tls-self-signed"]);
+    let url = format!("wss://{}/echo", serve.address);
+    let refused = run(&["connect", &url], b"hello\n");
+    assert_eq!(refused.status.code(), Some(3));
+    let stderr = text(&refused.stderr);
+    assert!(
+        stderr.contains("--insecure takes any certificate"),
+        "{stderr}"
+    );
+    for further in [&[][..], &["--http1.1"], &["--no-compression"]] {
+        let arguments = ["connect", "--insecure", "--wait", "0.5", &url];
+        let output = run(&[&arguments, further].concat(), b"hello\n");
+        assert_eq!(text(&output.stdout), "hello\n", "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_certificate_from_files_is_served() {
+    let folder = std::env::temp_dir().join(format!("longwire-cli-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let serve = Serve::with(&["--tls-cert", cert, "--tls-key", key]);
+    let url = format!("wss://{}/echo", serve.address);
+    let output = run(
+        &["connect", "--ca-file", cert, "--wait", "0.5", &url],
+        b"hello\n",
+    );
+    assert_eq!(text(&output.stdout), "hello\n", "{}", text(&output.stderr));
+    std::fs::remove_dir_all(&folder).unwrap();
+    let wrong = run(&["serve", "--tls-cert", cert, "--tls-key", key], b"");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stderr).contains("could not read"));
 }

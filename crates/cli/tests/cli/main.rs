@@ -7,3 +7,5 @@ mod browser;
 mod connect;
 
 mod serve;
+
+mod nginx;

@@ -38,7 +38,13 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn with(options: &[&str]) -> Self {
         let mut child = longwire(&["serve", "--listen", "127.0.0.1:0"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -55,7 +61,7 @@ impl Serve {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line
-            .split_once("http://")
+            .split_once("://")
             .and_then(|(_, rest)| rest.split_once('/'))
             .map_or_else(
                 || panic!("expected an address in the first line, got {line:?}"),

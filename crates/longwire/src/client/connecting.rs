@@ -74,7 +74,9 @@ impl ClientBuilder {
         let mut same_origin = true;
         let mut followed = 0;
         loop {
-            let refusal = match self.attempt(&target, same_origin).await {
+            // Boxed, as it is large and whoever calls us would carry it.
+            let attempt = Box::pin(self.attempt(&target, same_origin));
+            let refusal = match attempt.await {
                 Err(Error::Refused(refusal)) => refusal,
                 result => return result,
             };

@@ -293,7 +293,7 @@ impl ClientBuilder {
         transport: impl Transport,
     ) -> Result<Socket> {
         let target = Target::parse(url.as_ref())?;
-        self.open(Io::boxed(transport), &target, true, None).await
+        Box::pin(self.open(Io::boxed(transport), &target, true, None)).await
     }
 }
 

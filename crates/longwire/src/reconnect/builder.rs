@@ -35,7 +35,8 @@ impl Lost {
             Self::Failed(error) => error.is_worth_retrying(),
             Self::Closed(closed) => {
                 let fault_of_ours = matches!(closed.code.get(), 1000 | 1002 | 1003 | 1007..=1010);
-                !(closed.clean && fault_of_ours) && !matches!(closed.by, ClosedBy::Failure(_))
+                let failed = matches!(closed.by, ClosedBy::Failure(_));
+                !(failed || closed.clean && fault_of_ours)
             }
         }
     }

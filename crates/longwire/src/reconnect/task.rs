@@ -138,9 +138,8 @@ impl Task {
             self.tries = 0;
         }
         match (stopped, lost) {
-            (Some(Stop), _) => None,
             (None, Some(lost)) => Some(lost),
-            (None, None) => None,
+            (Some(Stop), _) | (None, None) => None,
         }
     }
 }
@@ -203,10 +202,8 @@ async fn receive(inbox: &mpsc::Sender<Result<Message>>, mut receiver: Receiver) 
     while let Some(message) = receiver.next().await {
         match message {
             Ok(message) => {
-                if inbox.send(Ok(message)).await.is_err() {
-                    // Nobody reads: the sending half may go on.
-                    continue;
-                }
+                // Where nobody reads, the sending half may go on.
+                let _ = inbox.send(Ok(message)).await;
             }
             Err(Error::Closed(closed)) => return Some(Lost::Closed(*closed)),
             Err(error) => return Some(Lost::Failed(error)),

@@ -58,7 +58,7 @@ pub(super) struct Asked {
     pub(super) peer_addr: Option<SocketAddr>,
 }
 
-type Decided = Result<(Response<Body>, Upgrading), Response<Body>>;
+type Decided = Result<(Response<Body>, Upgrading), Box<Response<Body>>>;
 
 impl Asked {
     /// Asks the origin policy and the route's hook.
@@ -80,16 +80,16 @@ impl Asked {
                     subprotocols: self.offer.subprotocols().to_vec(),
                     peer_addr: self.peer_addr,
                 };
-                hook(asked).await.map_err(|refuse| refuse.0)?
+                hook(asked).await.map_err(|refuse| Box::new(refuse.0))?
             }
         };
         self.accept(accept, route, config)
     }
 
-    pub(super) fn judge_origin(&self, origin: &OriginCheck) -> Result<(), Response<Body>> {
+    pub(super) fn judge_origin(&self, origin: &OriginCheck) -> Result<(), Box<Response<Body>>> {
         origin.judge(&self.parts.headers).map_err(|error| {
             tracing::warn!(%error, "refused a cross-site handshake");
-            plain(StatusCode::FORBIDDEN, format!("{error}\n"))
+            Box::new(plain(StatusCode::FORBIDDEN, format!("{error}\n")))
         })
     }
 
@@ -97,11 +97,11 @@ impl Asked {
     pub(super) fn accept(self, accept: Accept, route: &Route, config: &Config) -> Decided {
         let headers = accept.headers.get().map_err(|error| {
             tracing::error!(%error, "the upgrade hook set something that is no header");
-            internal_error()
+            Box::new(internal_error())
         })?;
         if let Some(name) = OURS.iter().find(|name| headers.contains_key(*name)) {
             tracing::error!(%name, "the upgrade hook set a header of the handshake's own");
-            return Err(internal_error());
+            return Err(Box::new(internal_error()));
         }
         let subprotocol = accept.subprotocol.or_else(|| {
             self.offer
@@ -113,7 +113,7 @@ impl Asked {
             .accept(subprotocol.as_deref(), &config.compression);
         let (response, compression) = accepted.map_err(|error| {
             tracing::error!(%error, "the upgrade hook chose a subprotocol that was not offered");
-            internal_error()
+            Box::new(internal_error())
         })?;
         let mut response = response.map(|()| Body::empty());
         response.headers_mut().extend(headers.clone());

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
+use tracing::Instrument as _;
 
 use super::Site;
 use super::guard::Guard;
@@ -45,10 +46,12 @@ pub(super) async fn serve_http2<T: Transport>(
     registry: Arc<Registry>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let (upgrades, mut upgraded) = mpsc::unbounded_channel();
+    let (accepting, mut accepted) = mpsc::unbounded_channel();
     let requests = Arc::new(AtomicU64::new(0));
     let service = service_fn({
         let (site, requests) = (site.clone(), requests.clone());
+        // Each request has a task of its own.
+        let span = tracing::Span::current();
         move |request| {
             requests.fetch_add(1, Ordering::Relaxed);
             let upgrading = Arc::new(Mutex::new(None));
@@ -57,19 +60,20 @@ pub(super) async fn serve_http2<T: Transport>(
                 peer_addr,
                 upgrading: upgrading.clone(),
             };
-            let upgrades = upgrades.clone();
-            async move {
+            let accepting = accepting.clone();
+            let answered = async move {
                 let response = answering.answer(with_host(request)).await;
-                let accepted = upgrading
+                let upgraded = upgrading
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .take();
-                if let Some(accepted) = accepted {
+                if let Some(upgraded) = upgraded {
                     // Where the connection is gone, so is the socket.
-                    let _ = upgrades.send(accepted);
+                    let _ = accepting.send(upgraded);
                 }
                 response
-            }
+            };
+            answered.instrument(span.clone())
         }
     });
     let header_bytes = site.options.config.limits.header_bytes;
@@ -100,8 +104,9 @@ pub(super) async fn serve_http2<T: Transport>(
                 }
                 break;
             }
-            Some(upgrading) = upgraded.recv() => {
-                sockets.spawn(socket(upgrading, site.clone(), registry.clone()));
+            Some(upgrading) = accepted.recv() => {
+                let serving = socket(upgrading, site.clone(), registry.clone());
+                sockets.spawn(serving.in_current_span());
             }
             Some(_) = sockets.join_next() => {}
             _ = &mut stopping, if !told_to_stop => {
@@ -124,8 +129,9 @@ pub(super) async fn serve_http2<T: Transport>(
         }
     }
     // The streams are gone: what is left is for the sockets to notice.
-    while let Ok(upgrading) = upgraded.try_recv() {
-        sockets.spawn(socket(upgrading, site.clone(), registry.clone()));
+    while let Ok(upgrading) = accepted.try_recv() {
+        let serving = socket(upgrading, site.clone(), registry.clone());
+        sockets.spawn(serving.in_current_span());
     }
     while sockets.join_next().await.is_some() {}
 }

@@ -18,6 +18,8 @@ pub enum OriginPolicy {
     /// speak TLS.
     #[default]
     SameOrigin,
+    /// Those of the server itself, and of the origins listed.
+    SameOriginOr(Vec<String>),
     /// Those of the origins listed, each serialized as `https://example.com`.
     AllowList(Vec<String>),
     /// All.
@@ -44,12 +46,8 @@ pub(crate) struct OriginCheck {
 impl OriginCheck {
     pub(crate) fn new(policy: OriginPolicy, missing_allowed: bool) -> Result<Self, UsageError> {
         let policy = match policy {
-            OriginPolicy::AllowList(origins) => OriginPolicy::AllowList(
-                origins
-                    .into_iter()
-                    .map(|origin| serialize(&origin).ok_or(UsageError::Origin { origin }))
-                    .collect::<Result<_, _>>()?,
-            ),
+            OriginPolicy::AllowList(origins) => OriginPolicy::AllowList(serialized(origins)?),
+            OriginPolicy::SameOriginOr(origins) => OriginPolicy::SameOriginOr(serialized(origins)?),
             policy => policy,
         };
         Ok(Self {
@@ -89,15 +87,28 @@ impl OriginCheck {
         match &self.policy {
             OriginPolicy::Any => true,
             OriginPolicy::AllowList(origins) => origins.contains(&serialized),
-            OriginPolicy::SameOrigin => {
-                let scheme = serialized.split(':').next().unwrap_or_default();
-                let own = host
-                    .and_then(|host| host.to_str().ok())
-                    .and_then(|host| serialize(&format!("{scheme}://{host}")));
-                own.as_ref() == Some(&serialized)
+            OriginPolicy::SameOriginOr(origins) => {
+                origins.contains(&serialized) || is_own(&serialized, host)
             }
+            OriginPolicy::SameOrigin => is_own(&serialized, host),
         }
     }
+}
+
+/// Whether the origin is that of the server itself.
+fn is_own(origin: &str, host: Option<&HeaderValue>) -> bool {
+    let scheme = origin.split(':').next().unwrap_or_default();
+    let own = host
+        .and_then(|host| host.to_str().ok())
+        .and_then(|host| serialize(&format!("{scheme}://{host}")));
+    own.as_deref() == Some(origin)
+}
+
+fn serialized(origins: Vec<String>) -> Result<Vec<String>, UsageError> {
+    origins
+        .into_iter()
+        .map(|origin| serialize(&origin).ok_or(UsageError::Origin { origin }))
+        .collect()
 }
 
 /// The origin as browsers write it: lower case, no default port, no path.
@@ -159,6 +170,18 @@ mod tests {
         assert!(!judge(list(), Some("http://app.example.com"), "api"));
         assert!(!judge(list(), Some("https://app.example.com:444"), "api"));
         assert!(!judge(list(), Some("http://api"), "api"));
+    }
+
+    #[test]
+    fn a_list_may_be_beside_the_servers_own_origin() {
+        let list = || OriginPolicy::SameOriginOr(vec!["https://example.com".to_owned()]);
+        assert!(judge(list(), Some("https://example.com"), "ws.example.com"));
+        assert!(judge(
+            list(),
+            Some("https://ws.example.com"),
+            "ws.example.com"
+        ));
+        assert!(!judge(list(), Some("https://evil.com"), "ws.example.com"));
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Requests {
         };
         let config = &self.site.options.config;
         match asked.decide(&entry.route, &entry.origin, config).await {
-            Err(response) => response,
+            Err(response) => *response,
             Ok((response, upgrading)) => {
                 *self
                     .upgrading

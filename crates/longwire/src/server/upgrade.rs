@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use longwire_proto::handshake::server::{RequestError, check_head};
 use tokio::net::TcpStream;
+use tracing::Instrument as _;
 
 use super::asked::{Asked, read_offer};
 use super::body::Body;
@@ -238,15 +239,17 @@ fn for_upgrade(from: &mut http::Extensions, to: &mut http::Extensions) {
 
 /// Starts what follows the response.
 fn answer(
-    decided: Result<(Response<Body>, Upgrading), Response<Body>>,
+    decided: Result<(Response<Body>, Upgrading), Box<Response<Body>>>,
     options: Options,
 ) -> Response<Body> {
     match decided {
-        Err(response) => response,
+        Err(response) => *response,
         Ok((response, upgrading)) => {
-            tokio::spawn(async move {
-                serve_socket(upgrading, take_back, &options, None).await;
-            });
+            let serving = async move {
+                let taken = |upgraded| Some(take_back(upgraded));
+                serve_socket(upgrading, taken, &options, None).await;
+            };
+            tokio::spawn(serving.in_current_span());
             response
         }
     }
@@ -254,14 +257,14 @@ fn answer(
 
 /// The transport under an upgraded connection: where that is plain TCP, nothing
 /// of hyper stays between.
-fn take_back(upgraded: Upgraded) -> Option<(Io, Vec<u8>)> {
+fn take_back(upgraded: Upgraded) -> (Io, Vec<u8>) {
     let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => return Some((Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec())),
+        Ok(parts) => return (Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
         Err(upgraded) => upgraded,
     };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some((Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec())),
-        Err(upgraded) => Some((Io::boxed(Stream::new(upgraded)), Vec::new())),
+        Ok(parts) => (Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
+        Err(upgraded) => (Io::boxed(Stream::new(upgraded)), Vec::new()),
     }
 }
 
@@ -322,5 +325,69 @@ impl<B: Send + 'static> tower_service::Service<Request<B>> for UpgradeService {
             let decided = asked.decide(&this.route, &this.origin, &config).await;
             Ok(answer(decided, this.options))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Empty;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::oneshot;
+
+    /// What is taken back from a server of hyper's after an upgrade, and what the
+    /// client sent right behind its request.
+    async fn taken_back(auto_builder: bool) -> (Io, Vec<u8>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request =
+                "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nmore";
+            stream.write_all(request.as_bytes()).await.unwrap();
+            // Until the server is done with it.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let (stream, _) = listener.accept().await.unwrap();
+        let (give, given) = oneshot::channel();
+        let give = Arc::new(Mutex::new(Some(give)));
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let give = give.lock().unwrap().take().unwrap();
+            tokio::spawn(async move {
+                let upgraded = hyper::upgrade::on(request).await.unwrap();
+                let _ = give.send(take_back(upgraded));
+            });
+            let response = Response::builder()
+                .status(101)
+                .header("connection", "upgrade")
+                .header("upgrade", "x")
+                .body(Empty::<bytes::Bytes>::new());
+            std::future::ready(response)
+        });
+        let io = TokioIo::new(stream);
+        if auto_builder {
+            let server = auto::Builder::new(TokioExecutor::new());
+            let serving = server.serve_connection_with_upgrades(io, service);
+            serving.await.unwrap();
+        } else {
+            let serving = hyper::server::conn::http1::Builder::new()
+                .serve_connection(io, service)
+                .with_upgrades();
+            serving.await.unwrap();
+        }
+        let taken = given.await.unwrap();
+        client.abort();
+        taken
+    }
+
+    #[tokio::test]
+    async fn plain_tcp_is_got_back_from_under_hyper_with_what_it_had_read() {
+        for auto_builder in [false, true] {
+            let (io, unhandled) = taken_back(auto_builder).await;
+            assert!(matches!(io, Io::Tcp(_)), "{auto_builder}");
+            assert_eq!(unhandled, b"more");
+        }
     }
 }

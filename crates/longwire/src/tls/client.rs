@@ -125,12 +125,11 @@ impl ClientTls {
 
     /// The configuration, which offers HTTP/2 where that is wanted.
     pub(crate) fn build(&self, http2: bool) -> Result<Arc<ClientConfig>, TlsError> {
-        let base = match self.built.get() {
-            Some(built) => built.clone(),
-            None => {
-                let built = self.settings.build()?;
-                self.built.get_or_init(|| built).clone()
-            }
+        let base = if let Some(built) = self.built.get() {
+            built.clone()
+        } else {
+            let built = self.settings.build()?;
+            self.built.get_or_init(|| built).clone()
         };
         let mut config = ClientConfig::clone(&base);
         config.alpn_protocols = if http2 {
@@ -197,7 +196,8 @@ impl Settings {
 /// Whether a TLS handshake failed because of what the server is or says, and
 /// not of the network.
 pub(crate) fn is_certificates_fault(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+    let inner = error.get_ref();
+    inner
+        .and_then(|e| e.downcast_ref::<rustls::Error>())
+        .is_some()
 }

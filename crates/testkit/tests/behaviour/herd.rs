@@ -137,19 +137,19 @@ fn plot(ours: &Rates, naive: &Rates) -> String {
     for power in 0..=4 {
         let rate = 10_u32.pow(power);
         let at = y(f64::from(rate));
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<line x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"var(--grid)\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{rate}</text>\n",
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{rate}</text>",
             LEFT - 8.0,
             at + 4.0
         );
     }
     for second in (0..=SHOWN).step_by(20) {
         let at = x(second as f64);
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{second} s</text>\n",
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{second} s</text>",
             BOTTOM + 18.0
         );
     }
@@ -173,10 +173,10 @@ fn plot(ours: &Rates, naive: &Rates) -> String {
     ];
     let mut at = LEFT;
     for (colour, text) in legend {
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<rect x=\"{at}\" y=\"{:.1}\" width=\"14\" height=\"4\" fill=\"{colour}\"/>\
-             <text x=\"{}\" y=\"{:.1}\">{text}</text>\n",
+             <text x=\"{}\" y=\"{:.1}\">{text}</text>",
             HEIGHT - 14.0,
             at + 20.0,
             HEIGHT - 8.0

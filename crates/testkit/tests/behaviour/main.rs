@@ -22,6 +22,8 @@ mod way;
 
 mod reconnect;
 
+// A plot's numbers are small.
+#[allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
 mod herd;
 
 mod crowd;

@@ -86,10 +86,9 @@ async fn serve(mut stream: TcpStream, manner: Manner, tunnels: &AtomicUsize) {
 /// A name that ends in `.test` is this machine, as far as a proxy knows.
 async fn dial(host: &str) -> Option<TcpStream> {
     let (name, port) = host.rsplit_once(':')?;
-    let name = if name.ends_with(".test") {
-        "127.0.0.1"
-    } else {
-        name
+    let name = match name.strip_suffix(".test") {
+        Some(_) => "127.0.0.1",
+        None => name,
     };
     TcpStream::connect(format!("{name}:{port}")).await.ok()
 }

@@ -197,12 +197,12 @@ async fn a_server_that_names_a_time_is_left_alone_for_it() {
     let ConnectionState::Waiting(wait) = waiting else {
         panic!("expected to wait, got {waiting:?}");
     };
-    assert!(wait >= Duration::from_secs(120), "{wait:?}");
+    assert!(wait >= Duration::from_mins(2), "{wait:?}");
     states
         .wait_for(|now| *now == ConnectionState::Open)
         .await
         .unwrap();
-    assert!(start.elapsed() >= Duration::from_secs(120));
+    assert!(start.elapsed() >= Duration::from_mins(2));
     assert_eq!(tries.load(Ordering::SeqCst), 2);
 }
 

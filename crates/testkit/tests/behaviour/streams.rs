@@ -200,7 +200,7 @@ async fn other_messages_of_a_sender_wait_for_the_end_of_a_streamed_one() {
 async fn a_connection_that_ends_within_a_message_ends_its_reader_with_an_error() {
     let server = TestServer::with(|mut socket: Socket| async move {
         let mut writer = socket.writer(MessageKind::Binary);
-        writer.write_all(&[1; 200_000]).await?;
+        writer.write_all(&vec![1; 200_000]).await?;
         // Dropped before its end.
         Ok(())
     })
@@ -238,21 +238,21 @@ async fn an_echo_of_a_message_larger_than_memory_holds_less_than_8_mib() {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut port = String::new();
+        let mut line = String::new();
         let mut stdout = BufReader::new(server.stdout.take().unwrap());
-        stdout.read_line(&mut port).await.unwrap();
+        stdout.read_line(&mut line).await.unwrap();
         let pid = server.id().unwrap();
         let Some(before) = kilobytes(pid, "VmRSS:") else {
             println!("skipped: there is no /proc here to see a process's memory in");
             return;
         };
-        let url = format!("ws://127.0.0.1:{}/", port.trim());
+        let url = format!("ws://127.0.0.1:{}/", line.trim());
         let client = ClientBuilder::new().message_streams(true);
         let (sender, mut receiver) = client.connect(url).await.unwrap().split();
         let total = mebibytes() << 20;
         let sending = tokio::spawn(async move {
             let source = stream::unfold(0, move |at: u64| async move {
-                let part: Vec<u8> = (0..1 << 16)
+                let part: Vec<u8> = (0_u32..1 << 16)
                     .map(|i| ((at >> 16) as u8) ^ (i as u8))
                     .collect();
                 (at < total).then(|| (Ok(Bytes::from(part)), at + (1 << 16)))

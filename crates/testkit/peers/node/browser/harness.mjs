@@ -120,8 +120,8 @@ class Door {
     return door;
   }
 
-  #connect(inside, { hostname, port }) {
-    const outside = net.connect({ host: hostname, port: Number(port), noDelay: true });
+  #connect(inside, { hostname, port, path }) {
+    const outside = net.connect(path ? { path } : { host: hostname, port: Number(port), noDelay: true });
     for (const [socket, other] of [[inside, outside], [outside, inside]]) {
       this.#sockets.add(socket);
       socket.on("error", () => other.destroy());

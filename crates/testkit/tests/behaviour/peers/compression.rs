@@ -47,8 +47,8 @@ async fn foreign_clients_exchange(peer: Peer, parameters: Value, runs: usize) {
         parameters["part"] = json!(part);
         async move { run_client(peer, "ws://127.0.0.1", "mixed", &parameters).await }
     };
-    let parts = futures_util::future::join_all((0..PROCESSES).map(part)).await;
-    let steps: usize = parts.into_iter().map(|steps| steps.unwrap().len()).sum();
+    let done = futures_util::future::join_all((0..PROCESSES).map(part)).await;
+    let steps: usize = done.into_iter().map(|steps| steps.unwrap().len()).sum();
     assert_eq!(steps, runs, "{peer}");
 }
 
