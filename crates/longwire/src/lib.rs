@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> longwire::Result<()> {
-//! let mut socket = longwire::connect("ws://127.0.0.1:8000/echo").await?;
+//! let mut socket = longwire::connect("wss://example.com/echo").await?;
 //! socket.send("Hello, Server!").await?;
 //! while let Some(message) = socket.next().await {
 //!     println!("{}", message?);
@@ -28,6 +28,16 @@
 //!     .await
 //! # }
 //! ```
+//!
+//! What else there is:
+//!
+//! - [`ClientBuilder`]: TLS, HTTP/2, proxies, redirects, cookies, timeouts for each
+//!   step; [`ReconnectingSocket`] comes back by itself;
+//! - [`Server`]: routes, an upgrade hook, an Origin policy, limits, TLS, HTTP/2,
+//!   graceful shutdown; [`server::Upgrade`] and [`server::UpgradeService`] for the
+//!   servers of others, and with the feature `axum` an extractor;
+//! - [`Compression`]: permessage-deflate, and what it may hold;
+//! - [`Socket::next_reader`] and [`Socket::send_reader`]: messages larger than memory.
 //!
 //! The protocol itself is `longwire-proto`; this crate owns sockets, timers and
 //! HTTP, and makes no protocol decision. What is in it, bottom-up:

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::Site;
 use super::connection::serve;
@@ -43,9 +44,10 @@ pub(super) async fn serve_tcp(
         return tracing::debug!("the client said nothing in time");
     };
     let peer = Some(peer_addr);
+    // Each way is boxed, so that a connection has room for its own alone.
     let Some(config) = site.tls_config.clone() else {
         if start == HTTP2_PREFACE {
-            serve_http2(stream, peer, site, registry, shutdown).await;
+            Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
         } else {
             serve(stream, Io::Tcp, peer, site, registry, shutdown).await;
         }
@@ -53,20 +55,25 @@ pub(super) async fn serve_tcp(
     };
     if start.first() != Some(&TLS_HANDSHAKE) {
         tracing::debug!("the client speaks no TLS");
-        let _ = timeout(REFUSE_WITHIN, answer_plain(stream)).await;
+        let _ = Box::pin(timeout(REFUSE_WITHIN, answer_plain(stream))).await;
         return;
     }
     let accepting = TlsAcceptor::from(config).accept(stream);
-    let stream = match timeout(site.handshake_timeout, accepting).await {
-        Ok(Ok(stream)) => stream,
+    let accepting = Box::pin(timeout(site.handshake_timeout, accepting));
+    let stream = match accepting.await {
+        Ok(Ok(stream)) => Box::new(stream),
         Ok(Err(error)) => return tracing::debug!(%error, "the TLS handshake failed"),
         Err(_) => return tracing::debug!("the TLS handshake took too long"),
     };
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
-        serve_http2(stream, peer, site, registry, shutdown).await;
+        Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
     } else {
-        serve(stream, Io::boxed, peer, site, registry, shutdown).await;
+        Box::pin(serve(stream, over_tls, peer, site, registry, shutdown)).await;
     }
+}
+
+fn over_tls(stream: Box<TlsStream<TcpStream>>) -> Io {
+    Io::Boxed(stream)
 }
 
 /// The first bytes, which stay where they are.
