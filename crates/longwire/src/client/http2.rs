@@ -22,11 +22,11 @@ use crate::error::{Error, Refusal, Result};
 use crate::transport::Io;
 
 /// Bytes that a peer may send on a stream beyond what was read.
-const STREAM_WINDOW: u32 = 256 << 10;
+const STREAM_WINDOW: u32 = 128 << 10;
 
 /// The same for all streams of a connection: those that nobody reads must not
 /// starve the others.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// Where a connection leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,14 +62,17 @@ struct Known {
 const MOST_REMEMBERED: usize = 1024;
 
 impl Pool {
-    /// An open connection to this origin.
+    /// An open connection to this origin that has room for another socket.
     pub(super) fn session(&self, origin: &Origin) -> Option<Arc<Session>> {
         let mut known = self.lock();
-        let found = known.sessions.get(origin)?.upgrade();
+        let weak = known.sessions.get(origin)?;
+        // Each socket holds its connection.
+        let sockets = weak.strong_count();
+        let found = weak.upgrade();
         if found.is_none() {
             known.sessions.remove(origin);
         }
-        found
+        found.filter(|session| sockets < session.requests.current_max_send_streams())
     }
 
     pub(super) fn insert(&self, origin: Origin, session: &Arc<Session>) {

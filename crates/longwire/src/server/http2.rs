@@ -24,15 +24,27 @@ use super::stream::Stream;
 use super::upgraded::{Upgrading, serve_socket};
 use crate::transport::{Io, Transport};
 
-/// Requests and sockets of one connection at the same time.
-const STREAMS: u32 = 256;
+/// What an HTTP/2 connection may make a server hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Http2Limits {
+    /// Requests and sockets at the same time.
+    pub(super) streams: u32,
+    /// Bytes that a client may send on a stream beyond what was read.
+    pub(super) stream_window: u32,
+    /// The same for all streams together. It is that of many, so that sockets
+    /// that are not read do not starve the others.
+    pub(super) connection_window: u32,
+}
 
-/// Bytes that a client may send on a stream beyond what was read.
-const STREAM_WINDOW: u32 = 256 << 10;
-
-/// The same for all streams of a connection: sockets that are not read must not
-/// starve the others.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            streams: 256,
+            stream_window: 128 << 10,
+            connection_window: 4 << 20,
+        }
+    }
+}
 
 /// Bytes that wait on a stream for the client to have room.
 const SEND_BUFFER: usize = 64 << 10;
@@ -81,9 +93,9 @@ pub(super) async fn serve_http2<T: Transport>(
     builder
         .timer(TokioTimer::new())
         .enable_connect_protocol()
-        .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(site.http2.streams)
+        .initial_stream_window_size(site.http2.stream_window)
+        .initial_connection_window_size(site.http2.connection_window)
         .max_send_buf_size(SEND_BUFFER)
         // Twice, so that it is our answer that tells which limit was passed.
         .max_header_list_size(u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX));
@@ -117,10 +129,8 @@ pub(super) async fn serve_http2<T: Transport>(
             // last look, is in the way.
             _ = quiet.tick() => {
                 let now = requests.load(Ordering::Relaxed);
-                if sockets.is_empty() && now == seen {
-                    if told_to_stop {
-                        break;
-                    }
+                if sockets.is_empty() && now == seen && !told_to_stop {
+                    // What is still being answered goes on.
                     told_to_stop = true;
                     connection.as_mut().graceful_shutdown();
                 }

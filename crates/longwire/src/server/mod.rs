@@ -54,6 +54,7 @@ pub use upgrade::{Rejection, Upgrade, UpgradeService};
 use crate::error::{Result, UsageError};
 use crate::options::{Drive, Options, forward_options};
 use crate::tls::ServerTls;
+use http2::Http2Limits;
 use origin::OriginCheck;
 use route::BoxFuture;
 
@@ -89,6 +90,7 @@ pub struct Server {
     max_connections: usize,
     max_connections_per_address: usize,
     tls: Option<ServerTls>,
+    http2: Http2Limits,
 }
 
 impl Default for Server {
@@ -104,6 +106,7 @@ impl Default for Server {
             max_connections: 65_536,
             max_connections_per_address: 4096,
             tls: None,
+            http2: Http2Limits::default(),
         }
     }
 }
@@ -174,6 +177,23 @@ impl Server {
     #[must_use]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Most requests and sockets at once on one HTTP/2 connection: 256.
+    #[must_use]
+    pub fn http2_max_streams(mut self, count: u32) -> Self {
+        self.http2.streams = count;
+        self
+    }
+
+    /// Bytes that an HTTP/2 client may send beyond what was read: 128 KiB on one
+    /// stream, 4 MiB on all of a connection. They are held in memory, as TCP's are
+    /// by the kernel.
+    #[must_use]
+    pub fn http2_windows(mut self, stream: u32, connection: u32) -> Self {
+        self.http2.stream_window = stream;
+        self.http2.connection_window = connection;
         self
     }
 
@@ -269,6 +289,7 @@ impl Server {
             max_connections_per_address: self.max_connections_per_address,
             tls_config: self.tls.as_ref().map(ServerTls::build).transpose()?,
             tls: self.tls,
+            http2: self.http2,
         })
     }
 }
@@ -287,6 +308,7 @@ struct Site {
     max_connections: usize,
     max_connections_per_address: usize,
     tls: Option<ServerTls>,
+    http2: Http2Limits,
     tls_config: Option<Arc<rustls::ServerConfig>>,
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Inflater {
 
 struct Running {
     machine: Inflate,
+    /// Whether anything has been decompressed.
+    begun: bool,
     /// Whether the last block so far was marked as the stream's last: what
     /// follows starts a new stream that may refer to this one.
     ended: bool,
@@ -83,6 +85,7 @@ impl Inflater {
                 recall(&mut machine, self.window.as_ref(), &[]);
                 Running {
                     machine,
+                    begun: false,
                     ended: false,
                 }
             });
@@ -130,6 +133,7 @@ impl Running {
         window: Option<&Window>,
         sink: &mut impl PlainSink,
     ) -> Result<(), ProtocolError> {
+        self.begun |= !packed.is_empty();
         while !packed.is_empty() {
             if std::mem::take(&mut self.ended) {
                 self.machine.reset(false);
@@ -178,8 +182,9 @@ impl Running {
         sink: &mut impl PlainSink,
     ) -> Result<(), ProtocolError> {
         // A sender whose last block is the stream's last has to send one more,
-        // but nothing is missing where it has not.
-        if self.ended {
+        // but nothing is missing where it has not. Nor is it where an empty
+        // message was compressed to nothing.
+        if self.ended || !self.begun {
             return Ok(());
         }
         self.run(&TAIL, machines, window, sink)?;

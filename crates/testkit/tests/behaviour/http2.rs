@@ -187,6 +187,24 @@ async fn a_shutdown_closes_sockets_over_http2_with_1001() {
     }
 }
 
+#[tokio::test]
+async fn sockets_above_the_streams_of_a_connection_get_another_one() {
+    let ca = Ca::new();
+    let server = Server::new().route("/", tell_address).http2_max_streams(2);
+    let server = TestServer::start(server.tls(ca.server())).await;
+    let client = client(&ca);
+    let mut sockets = Vec::new();
+    let mut addresses = Vec::new();
+    for _ in 0..5 {
+        let mut socket = soon(client.connect(url(&server, "/"))).await.unwrap();
+        addresses.push(next_text(&mut socket).await);
+        sockets.push(socket);
+    }
+    assert!(addresses[0] == addresses[1] && addresses[2] == addresses[3]);
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3, "{addresses:?}");
+}
+
 /// The CA, and a server's certificate, in files.
 struct Files(PathBuf);
 
