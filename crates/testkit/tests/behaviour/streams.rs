@@ -114,6 +114,13 @@ async fn what_a_reader_leaves_is_thrown_away_and_the_next_message_is_next() {
             let next = soon(socket.next()).await.unwrap().unwrap();
             assert_eq!(next.as_text(), Some("next"));
         }
+        socket.send(vec![7; 1 << 20]).await.unwrap();
+        socket.send("read").await.unwrap();
+        drop(soon(socket.next_reader()).await.unwrap().unwrap());
+        let mut reader = soon(socket.next_reader()).await.unwrap().unwrap();
+        let mut text = String::new();
+        soon(reader.read_to_string(&mut text)).await.unwrap();
+        assert_eq!(text, "read");
     }
 }
 
