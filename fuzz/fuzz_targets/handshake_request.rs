@@ -60,7 +60,8 @@ fuzz_target!(|bytes: &[u8]| {
             for name in offer.subprotocols() {
                 let ours = [name];
                 let chosen = offer.select_subprotocol(&ours);
-                let response = offer.accept(chosen).expect("it was offered");
+                let compression = longwire_proto::CompressionConfig::default();
+                let (response, _) = offer.accept(chosen, &compression).expect("it was offered");
                 assert_eq!(response.headers()["sec-websocket-protocol"], name.as_str());
             }
         }

@@ -6,6 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
+use longwire_proto::CompressionConfig;
 use longwire_proto::handshake::accept_for_key;
 use longwire_proto::handshake::client::Handshake;
 
@@ -32,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     let status = u16::from_be_bytes(status);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SWITCHING_PROTOCOLS);
     let offered = vec!["chat".to_owned(), "superchat".to_owned()];
-    let handshake = Handshake::new([7; 16], offered).expect("tokens");
+    let handshake = Handshake::new([7; 16], offered, CompressionConfig::default()).expect("tokens");
     let request = request(&handshake);
     let key = &request.headers()["sec-websocket-key"];
     let accept = accept_for_key(key.to_str().expect("base64"));
@@ -61,7 +62,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(subprotocol) => {
             assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
             assert_eq!(response.headers()["sec-websocket-accept"], accept.as_str());
-            let named = subprotocol.as_deref();
+            let named = subprotocol.subprotocol.as_deref();
             assert!(matches!(named, None | Some("chat" | "superchat")));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
