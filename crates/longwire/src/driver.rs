@@ -21,9 +21,21 @@ const SLICES: usize = 16;
 /// The transport, and what was done with it.
 struct Link {
     io: Io,
-    write_shut: bool,
+    writing: Writing,
+    /// Whether the peer has ended its side: there is nothing to read.
+    read_ended: bool,
     /// Whether all written bytes are flushed, which layered streams need.
     flushed: bool,
+}
+
+/// What has become of our side of the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    Open,
+    /// We have ended it.
+    Shut,
+    /// A write has failed: what was to be sent is lost.
+    Failed,
 }
 
 pub(crate) struct Driver {
@@ -58,7 +70,8 @@ impl Driver {
         Self {
             link: Some(Link {
                 io,
-                write_shut: false,
+                writing: Writing::Open,
+                read_ended: false,
                 flushed: true,
             }),
             connection,
@@ -166,6 +179,14 @@ impl Driver {
         }
     }
 
+    /// Whether something that was to be sent is lost.
+    pub(crate) fn has_lost_output(&self) -> bool {
+        match &self.link {
+            Some(link) => link.writing == Writing::Failed,
+            None => self.connection.closed().is_some_and(|closed| !closed.clean),
+        }
+    }
+
     /// What other tasks than the one that polls must hear of when it changes.
     pub(crate) fn news(&self) -> (bool, bool, TransportState, bool) {
         (
@@ -202,6 +223,7 @@ impl Driver {
                 }
                 Poll::Ready(result) => {
                     tracing::debug!(?result, "writing failed");
+                    link.writing = Writing::Failed;
                     self.connection.handle_output_failed(now());
                     return Poll::Ready(());
                 }
@@ -213,6 +235,7 @@ impl Driver {
                 Poll::Ready(Ok(())) => link.flushed = true,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "flushing failed");
+                    link.writing = Writing::Failed;
                     self.connection.handle_output_failed(now());
                 }
             }
@@ -323,6 +346,9 @@ impl Driver {
         with_scratch(|scratch| match self.poll_read_bytes(cx, scratch) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => {
+                if let Some(link) = &mut self.link {
+                    link.read_ended = true;
+                }
                 self.connection.handle_input_end();
                 Poll::Ready(None)
             }
@@ -346,6 +372,8 @@ impl Driver {
         scratch: &mut [u8],
     ) -> Poll<std::io::Result<usize>> {
         match &mut self.link {
+            // What is left is to write, and time.
+            Some(link) if link.read_ended => Poll::Pending,
             Some(link) => link.io.poll_read(cx, scratch),
             None => Poll::Ready(Ok(0)),
         }
@@ -376,10 +404,11 @@ impl Driver {
     //= rfc6455#7.1.1-1
     fn shut_down(&mut self, cx: &mut Context<'_>) {
         if let Some(link) = &mut self.link
-            && !link.write_shut
-        {
+            && link.writing != Writing::Shut
             // Where it has to wait, the waker brings us here again.
-            link.write_shut = link.io.poll_shutdown(cx).is_ready();
+            && link.io.poll_shutdown(cx).is_ready()
+        {
+            link.writing = Writing::Shut;
         }
     }
 

@@ -332,7 +332,8 @@ impl Unfinished {
         if !self.compressed {
             check_size(self.announced, limits.message_size)?;
         }
-        if self.fragments > limits.fragments {
+        // A message has one at least.
+        if self.fragments > limits.fragments.max(1) {
             return Err(ProtocolError::limit(
                 Limit::Fragments,
                 self.fragments as u64,

@@ -155,8 +155,21 @@ impl Shared {
         cx: &Context<'_>,
         message: &mut Option<Outgoing>,
     ) -> Poll<Result<()>> {
-        self.wait(cx);
-        let result = self.with(|driver, cx| {
+        let mut result = self.try_send(message);
+        if result.is_pending() {
+            // Once more, so that nothing falls between looking and waiting.
+            self.wait(cx);
+            result = self.try_send(message);
+        }
+        // What did not fit the kernel is the keeper's to write.
+        if result.is_ready() && self.connection(|connection| connection.buffered() > 0) {
+            self.wake_keeper();
+        }
+        result
+    }
+
+    fn try_send(&self, message: &mut Option<Outgoing>) -> Poll<Result<()>> {
+        self.with(|driver, cx| {
             if let Some(waiting) = message {
                 // A message goes out whole: not between another's fragments,
                 // whose end wakes us.
@@ -171,16 +184,17 @@ impl Shared {
                     enqueue(&mut driver.connection, message)?;
                 }
             }
-            if driver.poll_transmit(cx).is_pending() && driver.connection.is_output_full() {
-                return driver.poll_room(cx).map(Ok);
+            if driver.poll_transmit(cx).is_pending()
+                && driver.connection.is_output_full()
+                && driver.poll_room(cx).is_pending()
+            {
+                return Poll::Pending;
+            }
+            if driver.has_lost_output() {
+                return Poll::Ready(Err(no_longer_open(&driver.connection)));
             }
             Poll::Ready(Ok(()))
-        });
-        // What did not fit the kernel is the keeper's to write.
-        if result.is_ready() && self.connection(|connection| connection.buffered() > 0) {
-            self.wake_keeper();
-        }
-        result
+        })
     }
 
     /// Takes a message without writing it, for a sink that is ready.
@@ -202,10 +216,10 @@ impl Shared {
         self.wait(cx);
         self.with(|driver, cx| {
             let flushed = driver.poll_flush(cx);
-            match driver.connection.closed() {
-                Some(closed) if !closed.clean => Poll::Ready(Err(Error::closed(closed.clone()))),
-                _ => flushed.map(Ok),
+            if driver.has_lost_output() {
+                return Poll::Ready(Err(no_longer_open(&driver.connection)));
             }
+            flushed.map(Ok)
         })
     }
 
@@ -236,7 +250,8 @@ impl Shared {
         })
     }
 
-    /// What the keeper does. Ready once the program let go of the socket.
+    /// What the keeper does. Ready once the program let go of the socket, or the
+    /// connection has ended.
     pub(crate) fn poll_keep(&self, cx: &Context<'_>) -> Poll<()> {
         self.wait_as_keeper(cx);
         self.with(|driver, cx| {
@@ -245,7 +260,7 @@ impl Shared {
             } else {
                 let _ = driver.poll_transmit(cx);
             }
-            if driver.released {
+            if driver.released || driver.connection.closed().is_some() {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -256,6 +271,10 @@ impl Shared {
     /// Ends the connection with this code, whatever the program still holds of
     /// it, and drives it there.
     pub(crate) async fn finish(&self, code: CloseCode) -> Closed {
+        // What has arrived before the end is still the program's to read.
+        if let Some(closed) = self.connection(|connection| connection.closed().cloned()) {
+            return closed;
+        }
         let role = self.connection(|connection| connection.role());
         self.close(CloseFrame::new(role, code, "").ok().as_ref());
         std::future::poll_fn(|cx| {
@@ -318,11 +337,17 @@ fn enqueue(connection: &mut Connection, outgoing: Outgoing) -> Result<()> {
         Outgoing::Ping(payload) => connection.ping(&payload),
         Outgoing::Pong(payload) => connection.pong(&payload),
     };
-    result.map_err(|error| match (error, connection.closed()) {
-        (longwire_proto::SendError::Closed, Some(closed)) => Error::closed(closed.clone()),
-        (longwire_proto::SendError::Closed, None) => Error::Closing,
-        (error, _) => Error::Send(error),
+    result.map_err(|error| match error {
+        longwire_proto::SendError::Closed => no_longer_open(connection),
+        error => Error::Send(error),
     })
+}
+
+fn no_longer_open(connection: &Connection) -> Error {
+    match connection.closed() {
+        Some(closed) => Error::closed(closed.clone()),
+        None => Error::Closing,
+    }
 }
 
 fn set(slot: &mut Option<Waker>, waker: &Waker) {

@@ -215,7 +215,8 @@ impl Connection {
 
     /// Whether so much output waits that no message is taken.
     pub fn is_output_full(&self) -> bool {
-        self.output.len() >= self.config.limits.output_high_water
+        // A single message is always taken where nothing waits.
+        self.output.len() >= self.config.limits.output_high_water.max(1)
     }
 
     /// Whether so many control frames wait that the transport should get them

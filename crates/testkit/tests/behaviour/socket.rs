@@ -537,3 +537,117 @@ async fn a_sender_alone_still_answers_pings_and_notices_the_end() {
     let closed = soon(hears).await.unwrap();
     assert!(closed.clean && closed.by == ClosedBy::Peer, "{closed}");
 }
+
+/// A transport that gives what it is told to read, and writes as it is told to.
+struct Staged {
+    input: Vec<u8>,
+    reads: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    write: fn() -> std::task::Poll<std::io::Result<usize>>,
+}
+
+impl tokio::io::AsyncRead for Staged {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        buffer.put_slice(&std::mem::take(&mut self.input));
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+impl tokio::io::AsyncWrite for Staged {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        (self.write)()
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_of_input_is_read_once_while_the_answer_cannot_go_out() {
+    let reads = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let staged = Staged {
+        // A Close frame of a client, and the end.
+        input: vec![0x88, 0x80, 0, 0, 0, 0],
+        reads: reads.clone(),
+        write: || std::task::Poll::Pending,
+    };
+    let options = longwire::Options::new(Drive::Caller);
+    let mut socket = Socket::over(staged, longwire::Role::Server, &options);
+    let start = tokio::time::Instant::now();
+    while socket.next().await.is_some() {}
+    assert_eq!(start.elapsed().as_secs(), 10, "the time that closing has");
+    let reads = reads.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(reads <= 2, "{reads} reads");
+    assert!(!socket.closed().unwrap().clean);
+}
+
+#[tokio::test]
+async fn a_message_that_the_transport_refuses_is_not_reported_as_sent() {
+    let staged = Staged {
+        input: Vec::new(),
+        reads: std::sync::Arc::default(),
+        write: || std::task::Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into())),
+    };
+    let options = longwire::Options::new(Drive::Caller);
+    let mut socket = Socket::over(staged, longwire::Role::Server, &options);
+    assert!(socket.send("hello").await.is_err());
+}
+
+#[tokio::test]
+async fn a_high_water_mark_of_nothing_still_lets_messages_through_one_by_one() {
+    let server = TestServer::with(echo).await;
+    let limits = longwire::Limits::default().output_high_water(0);
+    let client = longwire::ClientBuilder::new().limits(limits);
+    let mut socket = client.connect(server.url("/")).await.unwrap();
+    for text in ["one", "two"] {
+        soon(socket.send(text)).await.unwrap();
+        let back = soon(socket.next()).await.unwrap().unwrap();
+        assert_eq!(back.as_text(), Some(text));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_socket_of_which_a_sender_is_kept_is_not_waited_for() {
+    let (keep, kept) = std::sync::mpsc::channel();
+    let server = TestServer::with(move |socket: Socket| {
+        let keep = keep.clone();
+        async move {
+            let (sender, mut receiver) = socket.split();
+            keep.send(sender).unwrap();
+            while receiver.next().await.is_some() {}
+            Ok(())
+        }
+    })
+    .await;
+    let mut client = server.connect().await;
+    soon(client.close(1000, "")).await.unwrap();
+    let sender = kept.recv().unwrap();
+    soon(async {
+        while server.handle.open_sockets() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(sender.send("late").await.is_err());
+    let report = soon(server.handle.shutdown(Duration::from_mins(1))).await;
+    assert_eq!((report.open, report.unanswered.len()), (0, 0));
+}

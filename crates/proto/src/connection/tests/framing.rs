@@ -169,6 +169,20 @@ fn each_limit_ends_in_its_code_and_is_named() {
 }
 
 #[test]
+fn a_message_of_one_frame_is_within_every_limit_of_fragments_however_it_arrives() {
+    let whole = frame_to(Role::Server, 0x82, b"ab");
+    for step in [1, whole.len()] {
+        let mut server = server_with(Limits::default().fragments(0));
+        let now = Instant::now();
+        let parts = whole.chunks(step);
+        let events: Vec<_> = parts
+            .flat_map(|part| receive(&mut server, part, now))
+            .collect();
+        assert_eq!(events, ["binary [97, 98]"]);
+    }
+}
+
+#[test]
 fn nothing_is_reserved_for_what_a_header_announces() {
     let budget = crate::MemoryBudget::new(1 << 20);
     let now = Instant::now();
