@@ -10,7 +10,7 @@ use std::time::Duration;
 use longwire::error::UsageError;
 use longwire::{Closed, Error, Receiver, Sender, Socket};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use crate::output;
 
@@ -95,7 +95,13 @@ fn advice(error: &Error) -> &'static str {
         Error::Connect { .. } => " (is a server listening there?)",
         Error::Tls { .. } => " (--insecure takes any certificate, --ca-file a CA's)",
         Error::Http(_) => " (does the port speak HTTP?)",
-        Error::Usage(UsageError::Scheme { .. }) => " (write ws:// in front)",
+        Error::Usage(UsageError::Scheme { scheme }) if scheme == "http" => " (write ws:// instead)",
+        Error::Usage(UsageError::Scheme { scheme }) if scheme == "https" => {
+            " (write wss:// instead)"
+        }
+        Error::Usage(UsageError::Scheme { .. } | UsageError::Url { .. }) => {
+            " (write ws:// or wss:// in front)"
+        }
         Error::Refused(refusal) => match refusal.status.as_u16() {
             401 => " (send credentials with --user or --bearer)",
             403 => " (the server may expect another --origin)",
@@ -137,14 +143,20 @@ async fn talk(socket: Socket, wait: Duration) -> ExitCode {
         ));
     }
     let (sender, receiver) = socket.split();
+    let stopping = tokio::spawn(stop_on_ctrl_c(sender.clone()));
     let sending = tokio::spawn(send_lines(sender, read_lines(), wait));
     let printed = print_messages(receiver).await;
     sending.abort();
+    stopping.abort();
     match printed {
         Ok(Some(closed)) => end(&closed, interactive),
         Ok(None) => ExitCode::FAILURE,
         // Whoever read our output has enough.
-        Err(_) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("could not write to stdout: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -171,24 +183,28 @@ async fn print_messages(mut receiver: Receiver) -> std::io::Result<Option<Closed
     Ok(receiver.closed())
 }
 
+/// Closes at the first Ctrl-C, ends at the second.
+async fn stop_on_ctrl_c(sender: Sender) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        close(&sender);
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(1);
+        }
+    }
+}
+
 /// Sends each line, then closes.
 async fn send_lines(sender: Sender, mut lines: mpsc::Receiver<String>, wait: Duration) {
     loop {
-        let line = tokio::select! {
-            line = lines.recv() => line,
-            _ = tokio::signal::ctrl_c() => return close(&sender),
+        let Some(line) = lines.recv().await else {
+            break;
         };
-        let Some(line) = line else { break };
         // The end of the connection is told by the receiving half.
         if sender.send(line).await.is_err() {
             return;
         }
     }
-    let until = Instant::now() + wait;
-    tokio::select! {
-        () = sleep_until(until) => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    sleep(wait).await;
     close(&sender);
 }
 

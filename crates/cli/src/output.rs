@@ -22,14 +22,22 @@ pub(crate) fn note(text: &str) {
 
 /// Prints a message in a line of its own. Fails where stdout is closed.
 pub(crate) fn message(message: &Message) -> std::io::Result<()> {
-    let mut stdout = anstream::stdout().lock();
     let is_terminal = std::io::stdout().is_terminal();
+    if !is_terminal {
+        // To whom it may concern: as it came.
+        let mut stdout = std::io::stdout().lock();
+        match message {
+            Message::Text(text) => writeln!(stdout, "{text}")?,
+            Message::Binary(bytes) => writeln!(stdout, "{}", hex(bytes))?,
+        }
+        return stdout.flush();
+    }
+    let mut stdout = anstream::stdout().lock();
     match message {
-        Message::Text(text) if is_terminal => {
+        Message::Text(text) => {
             writeln!(stdout, "{} {}", "<".cyan(), harmless(text))?;
         }
-        Message::Text(text) => writeln!(stdout, "{text}")?,
-        Message::Binary(bytes) if is_terminal => {
+        Message::Binary(bytes) => {
             let shown = &bytes[..bytes.len().min(SHOWN)];
             let more = if shown.len() < bytes.len() {
                 " …"
@@ -45,7 +53,6 @@ pub(crate) fn message(message: &Message) -> std::io::Result<()> {
                 hex(shown)
             )?;
         }
-        Message::Binary(bytes) => writeln!(stdout, "{}", hex(bytes))?,
     }
     stdout.flush()
 }

@@ -179,6 +179,13 @@ impl Driver {
         }
     }
 
+    /// Drops the transport, whatever is left to say.
+    pub(crate) fn cut(&mut self) {
+        self.link = None;
+        self.timer = None;
+        self.connection.handle_transport_lost();
+    }
+
     /// Whether something that was to be sent is lost.
     pub(crate) fn has_lost_output(&self) -> bool {
         match &self.link {
@@ -279,6 +286,7 @@ impl Driver {
             let blocked = !gather && self.poll_transmit(cx).is_pending();
             if blocked && !coop::has_budget_remaining() {
                 // The transport may take more: this task's turn is over.
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let mut event = self.handle_unhandled();
@@ -332,6 +340,7 @@ impl Driver {
     fn poll_quiet(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
         if !coop::has_budget_remaining() {
             // There may be: this task's turn is over.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         if self.connection.buffered() > 0 && !blocked && self.poll_transmit(cx).is_ready() {

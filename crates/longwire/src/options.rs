@@ -8,12 +8,14 @@ use longwire_proto::{Compression, Config, Heartbeat, Limits, MemoryBudget};
 /// Who drives a socket while the program waits for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Drive {
-    /// Nobody: the socket is driven by whoever awaits it, and pings are
-    /// answered while the program waits for messages. The default of servers.
+    /// Whoever awaits it. While nobody waits for messages, up to about 64 KiB of
+    /// them are read ahead by the connection's own task, so that pings are
+    /// answered and a peer that is gone is noticed. The default of servers, where
+    /// that task is the handler's too: one that computes for long is not
+    /// interrupted.
     Caller,
-    /// A task: pings are answered and heartbeats run whatever the program does,
-    /// and up to about 64 KiB of messages are read ahead. The default of
-    /// clients.
+    /// A task, all the time: up to about 64 KiB of messages are read ahead also
+    /// between two calls that wait for them. The default of clients.
     Task,
 }
 

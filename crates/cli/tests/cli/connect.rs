@@ -80,7 +80,7 @@ fn each_failure_has_its_exit_code_and_one_line_that_says_what_to_do() {
             4,
             "another --origin",
         ),
-        (&["http://127.0.0.1/"], 2, "write ws:// in front"),
+        (&["http://127.0.0.1/"], 2, "write ws:// instead"),
         (&["127.0.0.1:8000"], 2, "ws://"),
         (&[&secure], 3, "does the server speak TLS on this port?"),
         (&[&echo, "--proxy", "ftp://x"], 2, "expected a proxy"),
@@ -187,4 +187,13 @@ fn a_certificate_from_files_is_served() {
     let wrong = run(&["serve", "--tls-cert", cert, "--tls-key", key], b"");
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("could not read"));
+}
+
+#[test]
+fn what_is_piped_comes_out_as_it_is() {
+    let serve = Serve::start();
+    let line = "a\u{1b}[31mred\u{1b}[0m\u{7}b\u{1}c\n";
+    let arguments = ["connect", "--wait", "0.5", &serve.url("/echo")];
+    let output = run(&arguments, line.as_bytes());
+    assert_eq!(text(&output.stdout), line);
 }

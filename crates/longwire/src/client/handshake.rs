@@ -1,5 +1,7 @@
 //! The opening handshake over HTTP/1.1, which hyper speaks.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{HeaderMap, Request, Response};
@@ -10,6 +12,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use longwire_proto::Limits;
 use longwire_proto::handshake::client::{Agreed, Handshake, ResponseError};
+use tokio::time::timeout;
 
 use crate::error::{Error, HttpError, Refusal, Result};
 use crate::transport::Io;
@@ -19,6 +22,9 @@ const LEAST_BUFFER: usize = 8 << 10;
 
 /// hyper makes room for all fields at once.
 const MOST_FIELDS: usize = 1 << 16;
+
+/// How long the body of a refusal may take.
+pub(super) const BODY_WITHIN: Duration = Duration::from_secs(2);
 
 /// An agreed handshake.
 pub(super) struct Shaken {
@@ -113,15 +119,19 @@ where
 {
     let (parts, mut body) = response.into_parts();
     let mut kept = Vec::new();
-    // A body that breaks off is kept as far as it came.
-    while kept.len() < limits.refusal_body
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        if let Some(data) = frame.data_ref() {
-            let room = limits.refusal_body - kept.len();
-            kept.extend_from_slice(&data[..data.len().min(room)]);
+    // A body that breaks off, or takes its time, is kept as far as it came: the
+    // status is what counts.
+    let reading = async {
+        while kept.len() < limits.refusal_body
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            if let Some(data) = frame.data_ref() {
+                let room = limits.refusal_body - kept.len();
+                kept.extend_from_slice(&data[..data.len().min(room)]);
+            }
         }
-    }
+    };
+    let _ = timeout(BODY_WITHIN, reading).await;
     Error::Refused(Box::new(Refusal {
         status: parts.status,
         headers: parts.headers,

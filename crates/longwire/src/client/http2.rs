@@ -15,8 +15,9 @@ use http::{HeaderMap, Request, Response};
 use longwire_proto::Limits;
 use longwire_proto::handshake::client::{Agreed, Handshake, ResponseError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
 
-use super::handshake::Shaken;
+use super::handshake::{BODY_WITHIN, Shaken};
 use super::target::Target;
 use crate::error::{Error, Refusal, Result};
 use crate::transport::Io;
@@ -208,14 +209,17 @@ fn judge(
 async fn refusal(response: Response<RecvStream>, limits: &Limits) -> Error {
     let (parts, mut body) = response.into_parts();
     let mut kept = Vec::new();
-    // A body that breaks off is kept as far as it came.
-    while kept.len() < limits.refusal_body
-        && let Some(Ok(data)) = body.data().await
-    {
-        let room = limits.refusal_body - kept.len();
-        kept.extend_from_slice(&data[..data.len().min(room)]);
-        let _ = body.flow_control().release_capacity(data.len());
-    }
+    // A body that breaks off, or takes its time, is kept as far as it came.
+    let reading = async {
+        while kept.len() < limits.refusal_body
+            && let Some(Ok(data)) = body.data().await
+        {
+            let room = limits.refusal_body - kept.len();
+            kept.extend_from_slice(&data[..data.len().min(room)]);
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+    };
+    let _ = timeout(BODY_WITHIN, reading).await;
     Error::Refused(Box::new(Refusal {
         status: parts.status,
         headers: parts.headers,

@@ -39,7 +39,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::LOCATION;
+use http::{HeaderValue, Request, Response};
 use longwire_proto::MemoryBudget;
 use tower_http::services::ServeDir;
 use tower_service::Service as _;
@@ -214,7 +215,8 @@ impl Server {
     }
 
     /// Memory for messages in assembly and output that waits, over all sockets:
-    /// 1 GiB. A socket that needs more is closed with 1013.
+    /// 1 GiB. A socket that needs more for what arrives is closed with 1013;
+    /// sending more fails with an error.
     #[must_use]
     pub fn memory_budget(mut self, budget: impl Into<Option<MemoryBudget>>) -> Self {
         self.options = self.options.memory_budget(budget);
@@ -376,8 +378,17 @@ async fn serve_file(
     if let Some(below) = below {
         *request.uri_mut() = below;
     }
-    match files.call(request).await {
+    let mut response = match files.call(request).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
+    };
+    // A redirect is of a path below the folder's, and to nowhere else.
+    let location = response.headers().get(LOCATION);
+    if let Some(below) = location.and_then(|location| location.to_str().ok()) {
+        let whole = format!("{prefix}/{}", below.trim_start_matches('/'));
+        if let Ok(location) = HeaderValue::from_str(&whole) {
+            response.headers_mut().insert(LOCATION, location);
+        }
     }
+    response
 }

@@ -60,12 +60,17 @@ impl Registry {
         self.lock().open.len()
     }
 
-    /// The peers of the sockets whose connections have not ended.
-    pub(super) fn unanswered(&self) -> Vec<Option<SocketAddr>> {
+    /// Cuts off the sockets whose connections have not ended; gives their peers.
+    pub(super) fn cut_off(&self) -> Vec<Option<SocketAddr>> {
         let sockets = self.lock();
-        let open = sockets.open.values();
-        open.filter(|(shared, _)| shared.connection(|connection| connection.closed().is_none()))
-            .map(|(_, peer)| *peer)
+        let open: Vec<_> = sockets.open.values().cloned().collect();
+        drop(sockets);
+        open.into_iter()
+            .filter(|(shared, _)| shared.connection(|connection| connection.closed().is_none()))
+            .map(|(shared, peer)| {
+                shared.cut();
+                peer
+            })
             .collect()
     }
 

@@ -176,7 +176,7 @@ impl BoundServer {
         let mut connections = accepting.connections;
         let all = async { while connections.join_next().await.is_some() {} };
         if timeout(deadline, all).await.is_err() {
-            report.unanswered = control.registry.unanswered();
+            report.unanswered = control.registry.cut_off();
             connections.shutdown().await;
         }
         control.report.send_replace(Some(report.clone()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use longwire_proto::{CloseCode, Closed, Connection};
 
@@ -55,18 +56,30 @@ pub(super) async fn serve_socket(
         Connection::server(options.config.clone(), now()).with_compression(info.compression);
     let driver = Driver::new(io, connection, unhandled, options);
     let shared = Shared::new(driver, drive);
-    let _entry = registry.map(|registry| registry.enter(shared.clone(), peer));
+    let entry = registry.map(|registry| registry.enter(shared.clone(), peer));
     tracing::info!(path, "socket opened");
     let socket = Socket::new(shared.clone(), info);
-    let closed = run(socket, &shared, &handler).await;
+    let mut handling =
+        Box::pin(AssertUnwindSafe(async move { handler(socket).await }).catch_unwind());
+    let (closed, done) = run(&mut handling, &shared).await;
+    drop(entry);
     //= rfc6455#7.1.7-2
     tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+    // A handler may go on without its socket.
+    if !done {
+        tell(&handling.await);
+    }
 }
 
-/// Runs the handler, and keeps the socket in order while it does and after.
-async fn run(socket: Socket, shared: &Shared, handler: &Handler) -> Closed {
-    let handling = AssertUnwindSafe(async { handler(socket).await }).catch_unwind();
-    let mut handling = std::pin::pin!(handling);
+/// What a handler came to, or the panic that ended it.
+type Handled = Result<crate::error::Result<()>, Box<dyn std::any::Any + Send>>;
+
+/// Runs the handler, and keeps the socket in order while it does and after, up to
+/// the end of the connection. Says whether the handler is done.
+async fn run(
+    handling: &mut (impl Future<Output = Handled> + Unpin),
+    shared: &Shared,
+) -> (Closed, bool) {
     // The handler is asked first: a socket that was let go of by a handler that
     // failed is closed with the code for that.
     let result = std::future::poll_fn(|cx| match handling.poll_unpin(cx) {
@@ -74,28 +87,33 @@ async fn run(socket: Socket, shared: &Shared, handler: &Handler) -> Closed {
         Poll::Pending => shared.poll_keep(cx).map(|()| None),
     })
     .await;
-    match result {
-        // The socket lives on elsewhere, or is let go of.
-        Some(Ok(Ok(()))) => {
-            std::future::poll_fn(|cx| shared.poll_keep(cx)).await;
-            shared.finish(CloseCode::NORMAL).await
-        }
-        Some(Ok(Err(error))) => {
-            match error {
-                Error::Closed(_) | Error::Closing => {}
-                error => tracing::error!(%error, "the handler of a socket failed"),
+    let Some(result) = result else {
+        // The program has let go of the socket, or the connection is over.
+        let finishing = std::pin::pin!(shared.finish(CloseCode::NORMAL));
+        return match futures_util::future::select(finishing, handling).await {
+            Either::Left((closed, _)) => (closed, false),
+            Either::Right((result, finishing)) => {
+                tell(&result);
+                (finishing.await, true)
             }
-            shared.finish(CloseCode::INTERNAL_ERROR).await
-        }
-        Some(Err(_)) => {
-            tracing::error!("the handler of a socket panicked");
-            shared.finish(CloseCode::INTERNAL_ERROR).await
-        }
-        // The handler goes on without its socket.
-        None => {
-            let finishing = shared.finish(CloseCode::NORMAL);
-            let (closed, _) = futures_util::future::join(finishing, handling).await;
-            closed
-        }
+        };
+    };
+    tell(&result);
+    let code = if let Ok(Ok(())) = result {
+        // The socket may live on elsewhere.
+        std::future::poll_fn(|cx| shared.poll_keep(cx)).await;
+        CloseCode::NORMAL
+    } else {
+        CloseCode::INTERNAL_ERROR
+    };
+    (shared.finish(code).await, true)
+}
+
+/// Logs a handler that failed.
+fn tell(result: &Handled) {
+    match result {
+        Ok(Ok(()) | Err(Error::Closed(_) | Error::Closing)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the handler of a socket failed"),
+        Err(_) => tracing::error!("the handler of a socket panicked"),
     }
 }

@@ -128,7 +128,7 @@ impl<M: Into<Message>> Sink<M> for Sender {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        poll_close(&self.handle.shared, cx, false)
+        poll_close(&self.handle.shared, cx)
     }
 }
 

@@ -349,7 +349,7 @@ impl<M: Into<Message>> Sink<M> for Socket {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        poll_close(self.shared(), cx, true)
+        poll_close(self.shared(), cx)
     }
 }
 
@@ -417,13 +417,14 @@ fn poll_message(
     }
 }
 
-/// Closes with 1000 where nobody has begun to close, and waits for the end.
-fn poll_close(shared: &Shared, cx: &mut Context<'_>, discard: bool) -> Poll<Result<()>> {
+/// Closes with 1000 where nobody has begun to close, and waits for the end. What
+/// arrives before it can still be read, as far as it is read ahead.
+fn poll_close(shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<()>> {
     if shared.connection(|connection| connection.is_open()) {
         let role = shared.connection(|connection| connection.role());
         shared.close(CloseFrame::new(role, CloseCode::NORMAL, "").ok().as_ref());
     }
-    shared.poll_closed(cx, discard).map(|closed| {
+    shared.poll_closed(cx, false).map(|closed| {
         if closed.clean {
             Ok(())
         } else {

@@ -254,8 +254,11 @@ impl Shared {
     /// connection has ended.
     pub(crate) fn poll_keep(&self, cx: &Context<'_>) -> Poll<()> {
         self.wait_as_keeper(cx);
+        // Where nobody waits for messages, pings have still to be answered, and a
+        // peer that is gone to be noticed.
+        let unattended = self.drive == Drive::Task || lock(&self.waiting.0).receiver.is_none();
         self.with(|driver, cx| {
-            if self.drive == Drive::Task || driver.discard || !driver.connection.is_open() {
+            if unattended || driver.discard || !driver.connection.is_open() {
                 let _ = driver.poll_drive(cx);
             } else {
                 let _ = driver.poll_transmit(cx);
@@ -266,6 +269,12 @@ impl Shared {
                 Poll::Pending
             }
         })
+    }
+
+    /// Drops the transport: time is up.
+    pub(crate) fn cut(&self) {
+        self.with(|driver, _| driver.cut());
+        self.wake_all();
     }
 
     /// Ends the connection with this code, whatever the program still holds of

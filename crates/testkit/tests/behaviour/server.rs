@@ -262,6 +262,7 @@ async fn pages_files_and_sockets_share_a_port() {
     let folder = std::env::temp_dir().join(format!("longwire-files-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("hello.txt"), "from a file").unwrap();
+    std::fs::create_dir_all(folder.join("below")).unwrap();
     let server = Server::new()
         .route("/", echo)
         .page("/", |_: Request<RequestBody>| async {
@@ -283,6 +284,11 @@ async fn pages_files_and_sockets_share_a_port() {
         let expected = format!("HTTP/1.1 {status} ");
         assert!(response.starts_with(&expected), "{path}: {response}");
         assert!(response.contains(body), "{path}: {response}");
+    }
+    for path in ["/files/below", "/files//below"] {
+        let response = exchange(server.addr, &get(path)).await;
+        let below = response.contains("\r\nlocation: /files/below/\r\n");
+        assert!(below || response.starts_with("HTTP/1.1 404 "), "{response}");
     }
     let mut socket = server.connect().await;
     socket.send("a socket").await.unwrap();

@@ -651,3 +651,62 @@ async fn a_closed_socket_of_which_a_sender_is_kept_is_not_waited_for() {
     let report = soon(server.handle.shutdown(Duration::from_mins(1))).await;
     assert_eq!((report.open, report.unanswered.len()), (0, 0));
 }
+
+#[tokio::test]
+async fn a_handler_that_only_sends_still_answers_pings_and_notices_who_is_gone() {
+    let pushing = longwire::Server::new()
+        .heartbeat(longwire::Heartbeat {
+            interval: Duration::from_millis(200),
+            timeout: Duration::from_millis(200),
+        })
+        .route("/", |mut socket: Socket| async move {
+            socket.send("news").await?;
+            // Never reads.
+            std::future::pending::<()>().await;
+            Ok(())
+        });
+    let server = TestServer::start(pushing).await;
+    let mut alive = server.connect().await;
+    let mut gone = Raw::connect(server.addr, "/").await;
+    assert_eq!(gone.read().await.unwrap().1, b"news");
+    gone.send(Opcode::Ping, b"there?").await;
+    let mut answered = false;
+    // The silent one answers no ping and is told so in the end.
+    while let Some((first, payload)) = gone.read().await {
+        answered |= first == 0x8a && payload == b"there?";
+        if first == 0x88 {
+            break;
+        }
+    }
+    assert!(answered, "its own ping was answered");
+    drop(gone);
+    soon(async {
+        while server.handle.open_sockets() > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let news = soon(alive.next()).await.unwrap().unwrap();
+    assert_eq!(news.as_text(), Some("news"));
+    assert!(alive.closed().is_none());
+}
+
+#[tokio::test]
+async fn a_socket_kept_elsewhere_is_cut_off_at_the_deadline_of_a_shutdown() {
+    let (keep, kept) = std::sync::mpsc::channel();
+    let server = TestServer::with(move |socket: Socket| {
+        let keep = keep.clone();
+        async move {
+            keep.send(socket).unwrap();
+            Ok(())
+        }
+    })
+    .await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    let socket = kept.recv().unwrap();
+    let report = soon(server.handle.shutdown(Duration::from_millis(100))).await;
+    assert_eq!((report.open, report.unanswered.len()), (1, 1));
+    assert_eq!(raw.read_close().await, 1001);
+    assert!(raw.is_at_end().await);
+    assert!(socket.closed().is_some());
+}
