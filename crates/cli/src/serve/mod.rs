@@ -11,7 +11,6 @@ mod page;
 
 mod tls;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Args {
     /// Where to listen; port 0 takes one that is free
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
-    listen: SocketAddr,
+    listen: String,
     /// What to log: error, warn, info, debug, or a filter such as longwire=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
     log: EnvFilter,
@@ -89,7 +88,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         .compact()
         .init();
     let mut server = server(&args.allow_origin).compression(args.compression.into());
-    let secure = match args.tls.tls(args.listen) {
+    let secure = match args.tls.tls(&args.listen) {
         Ok(None) => false,
         Ok(Some(tls)) => {
             server = server.tls(tls);
@@ -100,7 +99,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let bound = match server.bind(args.listen).await {
+    let bound = match server.bind(&args.listen).await {
         Ok(bound) => bound,
         Err(error) => {
             output::error(&format!(

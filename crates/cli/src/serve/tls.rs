@@ -1,6 +1,5 @@
 //! The certificate of `longwire serve`: from files, or made on the spot.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use longwire::ServerTls;
@@ -27,7 +26,7 @@ pub(super) struct TlsArgs {
 
 impl TlsArgs {
     /// TLS as asked for, or none.
-    pub(super) fn tls(&self, listen: SocketAddr) -> Result<Option<ServerTls>, String> {
+    pub(super) fn tls(&self, listen: &str) -> Result<Option<ServerTls>, String> {
         if self.tls_self_signed {
             return self_signed(listen).map(Some);
         }
@@ -43,14 +42,15 @@ impl TlsArgs {
     }
 }
 
-fn self_signed(listen: SocketAddr) -> Result<ServerTls, String> {
+fn self_signed(listen: &str) -> Result<ServerTls, String> {
     let mut names = vec![
         "localhost".to_owned(),
         "127.0.0.1".to_owned(),
         "::1".to_owned(),
     ];
-    let own = listen.ip().to_string();
-    if !listen.ip().is_unspecified() && !names.contains(&own) {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+    let own = host.trim_matches(['[', ']']).to_owned();
+    if !own.is_empty() && !names.contains(&own) {
         names.push(own);
     }
     let made = generate_simple_self_signed(names);

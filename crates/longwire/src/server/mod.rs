@@ -79,7 +79,8 @@ type Page = Arc<dyn Fn(Request<RequestBody>) -> BoxFuture<Response<Body>> + Send
 /// ```
 ///
 /// A server built with no options refuses browsers of other sites, bounds every
-/// buffer and times out every wait.
+/// buffer and times out every wait of its own. The body of a plain HTTP request is
+/// its page's to bound, in size and in time.
 pub struct Server {
     options: Options,
     sockets: Vec<(String, Route)>,
@@ -147,7 +148,8 @@ impl Server {
         self
     }
 
-    /// Serves the files of a folder below this path.
+    /// Serves the files of a folder below this path; where several fit, the
+    /// longest does.
     #[must_use]
     pub fn files(mut self, path: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -333,7 +335,8 @@ impl Site {
         let below = || {
             self.folders
                 .iter()
-                .find(|(known, _)| path.starts_with(known.as_str()))
+                .filter(|(known, _)| path.starts_with(known.as_str()))
+                .max_by_key(|(known, _)| known.len())
         };
         exact
             .or_else(below)

@@ -21,6 +21,10 @@ use crate::message::{Event, Message};
 
 /// The sending half of a [`Socket`]. Clones send on the same connection; each
 /// message goes out whole.
+///
+/// As a [`Sink`] it reserves nothing by being ready: of two clones that are, one
+/// may find the room taken by the other and fail with
+/// [`longwire_proto::SendError::OutputFull`]. [`Sender::send`] waits instead.
 #[derive(Clone)]
 pub struct Sender {
     handle: Arc<Handle>,

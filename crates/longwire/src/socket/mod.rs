@@ -217,8 +217,9 @@ impl Socket {
     }
 
     /// Closes the connection: sends a Close frame behind all that was sent, and
-    /// waits for the end, which takes at most the close timeout. What arrives
-    /// meanwhile is dropped.
+    /// waits for the end. That takes at most the close timeout from the last time
+    /// that the peer took 4 KiB of what waits before the Close frame, and as long
+    /// again for a server to drop the connection. What arrives meanwhile is dropped.
     ///
     /// # Errors
     ///
