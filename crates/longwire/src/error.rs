@@ -144,8 +144,9 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later: the network failed, or the
-    /// server is overloaded or restarts.
+    /// Whether another try is worth it: the network failed, or the server is
+    /// overloaded or restarts. Where a socket is lost, that is one with a new
+    /// socket.
     pub fn is_worth_retrying(&self) -> bool {
         match self {
             Self::Refused(refusal) => {
