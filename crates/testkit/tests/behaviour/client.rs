@@ -332,3 +332,26 @@ async fn masking_keys_never_repeat_and_differ_between_connections() {
         differences.len()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_body_never_ends_is_told_with_its_status() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        crate::support::read_head(&mut stream).await;
+        let answer =
+            "HTTP/1.1 401 No\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nwho";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        result = longwire::connect(url) => {
+            let Err(Error::Refused(refusal)) = result else {
+                panic!("expected a refusal, got {result:?}");
+            };
+            assert_eq!((refusal.status.as_u16(), refusal.body), (401, b"who".to_vec()));
+        }
+        () = server => {}
+    }
+}
