@@ -231,6 +231,7 @@ impl Driver {
                 Poll::Ready(result) => {
                     tracing::debug!(?result, "writing failed");
                     link.writing = Writing::Failed;
+                    link.flushed = true;
                     self.connection.handle_output_failed(now());
                     return Poll::Ready(());
                 }
@@ -243,6 +244,7 @@ impl Driver {
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "flushing failed");
                     link.writing = Writing::Failed;
+                    link.flushed = true;
                     self.connection.handle_output_failed(now());
                 }
             }

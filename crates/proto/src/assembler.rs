@@ -408,8 +408,12 @@ impl PlainSink for Plain<'_> {
                 (false, true) => (LEAST_GROWTH, message.announced as usize),
                 (false, false) => (LEAST_GROWTH, max),
             };
-            let capacity = (buffer.capacity() * 2).max(least).min(most).max(needed);
-            self.share.resize(capacity + self.beside)?;
+            let mut capacity = (buffer.capacity() * 2).max(least).min(most).max(needed);
+            if self.share.resize(capacity + self.beside).is_err() {
+                // There is no memory to take in advance.
+                capacity = needed;
+                self.share.resize(capacity + self.beside)?;
+            }
             buffer.reserve_exact(capacity - buffer.len());
         }
         buffer.extend_from_slice(plain);

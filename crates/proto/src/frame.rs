@@ -57,6 +57,23 @@ impl fmt::Debug for Input<'_> {
     }
 }
 
+//= rfc6455#10.3-3
+/// Appends a frame to `out`; returns its length, which is that of the header
+/// and the payload given. `header` may announce a payload that follows
+/// elsewhere.
+pub(crate) fn encode_frame(out: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) -> usize {
+    let mut encoded = [0; FrameHeader::MAX_LEN];
+    let len = header.encode(&mut encoded);
+    out.reserve(len + payload.len());
+    out.extend_from_slice(&encoded[..len]);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = header.masking_key {
+        apply_mask(&mut out[start..], key, 0);
+    }
+    len + payload.len()
+}
+
 /// A part of a frame: the first one as soon as the header is complete, even
 /// where no payload is there yet.
 #[derive(Debug)]

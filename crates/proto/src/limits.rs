@@ -30,8 +30,9 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most fields of a request or response head: 100. A server answers 431.
     pub header_fields: usize,
-    /// Most control frames that wait for the transport: 64. A peer that makes
-    /// us queue more by not reading our answers is closed with 1008.
+    /// Most pings, and most pongs, that wait for the transport: 64. Past it a
+    /// ping of the program is refused, and of the pongs the newest takes the
+    /// place of the one before it (RFC 6455 section 5.5.3).
     pub queued_control_frames: usize,
     /// Bytes of output above which no further message is accepted: 1 MiB. A
     /// single message may be larger, it is accepted while less than this waits.

@@ -1,7 +1,7 @@
 //! How a connection ends (RFC 6455 section 7): the closing handshake from
 //! either end, failure, timeouts, and a transport that breaks.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::heartbeat::{Deadline, later};
 use super::{Connection, TransportState};
@@ -28,6 +28,13 @@ pub(super) enum State {
     Ending {
         closed: Closed,
         end: End,
+        deadline: Deadline,
+    },
+    /// Writing has failed. Input is read on, as the peer's Close frame may be
+    /// in it.
+    ReadOut {
+        /// Who started the closing handshake, where our Close frame is out.
+        closing: Option<ClosedBy>,
         deadline: Instant,
     },
     Closed(Closed),
@@ -43,9 +50,6 @@ pub(super) enum End {
     /// This end, but the peer gets time to read what was written: a transport
     /// dropped with unread input takes our last words with it.
     Linger,
-    /// This end, once the input is read that came before writing failed: the
-    /// peer's Close frame may be in it.
-    ReadOut,
 }
 
 impl State {
@@ -54,20 +58,21 @@ impl State {
     pub(super) fn reads_frames(&self) -> bool {
         matches!(
             self,
-            Self::Open
-                | Self::CloseSent { .. }
-                | Self::Ending {
-                    end: End::ReadOut,
-                    ..
-                }
+            Self::Open | Self::CloseSent { .. } | Self::ReadOut { .. }
         )
+    }
+
+    //= rfc6455#5.5.2-1
+    /// Whether a ping is answered: no Close frame has been received.
+    pub(super) fn writes_frames(&self) -> bool {
+        matches!(self, Self::Open | Self::CloseSent { .. })
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Open | Self::Closed(_) => None,
-            Self::CloseSent { deadline, .. } => Some(deadline.at),
-            Self::Ending { deadline, .. } => Some(*deadline),
+            Self::CloseSent { deadline, .. } | Self::Ending { deadline, .. } => Some(deadline.at),
+            Self::ReadOut { deadline, .. } => Some(*deadline),
         }
     }
 }
@@ -105,9 +110,14 @@ impl Connection {
     //= rfc6455#7.1.3-1
     fn start_closing(&mut self, frame: Option<&CloseFrame>, by: ClosedBy, now: Instant) {
         self.push_close(frame);
-        // What the peer takes of our output puts it off; what it sends does not.
-        let deadline = Deadline::new(now, self.config.close_timeout, self.transmitted);
+        let deadline = self.deadline(now, self.config.close_timeout);
         self.state = State::CloseSent { by, deadline };
+    }
+
+    /// What the peer takes of our messages puts the end off. What it sends does
+    /// not, nor what that makes us answer.
+    fn deadline(&self, now: Instant, period: Duration) -> Deadline {
+        Deadline::new(now, period, self.data_transmitted)
     }
 
     //= rfc6455#5.5.1-7, rfc6455#5.5.1-8, rfc6455#5.5.1-9, rfc6455#5.5.1-10, rfc6455#5.5.1-14
@@ -121,8 +131,11 @@ impl Connection {
         let frame = parse_close(payload)?;
         let (by, clean) = match &self.state {
             State::CloseSent { by, .. } => (by.clone(), true),
-            // Writing has failed: our own Close frame cannot go out.
-            State::Ending { .. } => (ClosedBy::Peer, false),
+            State::ReadOut { closing, .. } => {
+                // Without our own Close frame, the handshake is not done.
+                let clean = closing.is_some();
+                (closing.clone().unwrap_or(ClosedBy::Peer), clean)
+            }
             _ => {
                 self.push_close(frame.as_ref());
                 (ClosedBy::Peer, true)
@@ -148,7 +161,7 @@ impl Connection {
         self.state = State::Ending {
             closed,
             end,
-            deadline: later(now, self.config.close_timeout),
+            deadline: self.deadline(now, self.config.close_timeout),
         };
         self.finish_if_done();
         Ok(frame)
@@ -187,15 +200,18 @@ impl Connection {
     fn end_abnormally(&mut self, code: CloseCode, reason: &str, by: ClosedBy, now: Instant) {
         if self.is_open() {
             self.output.drop_unsent();
+            self.count_output();
             let end = reason.floor_char_boundary(CloseFrame::MAX_REASON);
             let frame = CloseFrame::checked(code, reason[..end].to_owned());
             self.push_close(Some(&frame));
+        } else if let State::ReadOut { .. } = self.state {
+            return self.become_closed(Closed::abnormal(by));
         }
         self.assembler.clear();
         self.state = State::Ending {
             closed: Closed::abnormal(by),
             end: End::Linger,
-            deadline: later(now, self.config.linger),
+            deadline: self.deadline(now, self.config.linger),
         };
         self.finish_if_done();
     }
@@ -208,11 +224,12 @@ impl Connection {
     }
 
     //= rfc6455#7.2.1-1, rfc6455#7.1.4-1
-    /// The peer will send nothing more.
+    /// The peer will send nothing more. Where its Close frame has not come, the
+    /// connection is lost, and with it what waits to be sent.
     pub fn handle_input_end(&mut self) {
         self.input_ended = true;
         match &self.state {
-            State::Open | State::CloseSent { .. } => {
+            State::Open | State::CloseSent { .. } | State::ReadOut { .. } => {
                 self.become_closed(Closed::abnormal(ClosedBy::Lost));
             }
             State::Ending { .. } => self.finish_if_done(),
@@ -223,52 +240,47 @@ impl Connection {
     /// The transport takes no more output, as when the peer is gone. Input may
     /// still hold the peer's Close frame: go on until its end.
     pub fn handle_output_failed(&mut self, now: Instant) {
-        self.forfeit_output();
-        match &self.state {
-            State::Open | State::CloseSent { .. } => {
-                self.state = State::Ending {
-                    closed: Closed::abnormal(ClosedBy::Lost),
-                    end: End::ReadOut,
-                    deadline: later(now, self.config.linger),
-                };
-            }
-            State::Ending { closed, .. } => {
-                let closed = closed.clone();
-                self.become_closed(closed);
-            }
-            State::Closed(_) => {}
-        }
+        let closing = match &self.state {
+            State::Open => None,
+            State::CloseSent { by, .. } => Some(by.clone()).filter(|_| !self.output.has_data()),
+            State::Ending { .. } => return self.end_without_output(),
+            State::ReadOut { .. } | State::Closed(_) => return,
+        };
+        self.drop_output();
+        self.state = State::ReadOut {
+            closing,
+            deadline: later(now, self.config.linger),
+        };
     }
 
     /// The transport broke: neither input nor output will pass any more.
     pub fn handle_transport_lost(&mut self) {
-        self.forfeit_output();
+        if let State::Ending { .. } = self.state {
+            self.end_without_output();
+        }
         self.handle_input_end();
     }
 
     //= rfc6455#7.1.1-3, rfc6455#5.5.1-13
     pub(super) fn handle_closing_timeout(&mut self, now: Instant) {
-        let transmitted = self.transmitted;
-        match &mut self.state {
-            State::CloseSent { by, deadline } => {
-                if !deadline.has_passed(now, transmitted) {
-                    return;
-                }
-                let by = match by {
-                    ClosedBy::Local => ClosedBy::Timeout(TimeoutKind::Close),
-                    by => by.clone(),
-                };
-                self.become_closed(Closed::abnormal(by));
+        let moved = self.data_transmitted;
+        let passed = match &mut self.state {
+            State::Open | State::Closed(_) => false,
+            State::CloseSent { deadline, .. } | State::Ending { deadline, .. } => {
+                deadline.has_passed(now, moved)
             }
-            State::Ending {
-                closed, deadline, ..
-            } if now >= *deadline => {
-                let mut closed = closed.clone();
-                closed.clean &= self.output.is_empty();
-                self.become_closed(closed);
-            }
-            _ => {}
+            State::ReadOut { deadline, .. } => now >= *deadline,
+        };
+        if !passed {
+            return;
         }
+        let by = match &self.state {
+            State::CloseSent { by, .. } if *by != ClosedBy::Local => by.clone(),
+            State::CloseSent { .. } => ClosedBy::Timeout(TimeoutKind::Close),
+            State::Ending { .. } => return self.end_without_output(),
+            _ => ClosedBy::Lost,
+        };
+        self.become_closed(Closed::abnormal(by));
     }
 
     //= rfc6455#5.5.1-11, rfc6455#7.1.2-2, rfc6455#7.1.4-1
@@ -293,13 +305,14 @@ impl Connection {
         self.state = State::Closed(closed);
     }
 
-    /// Drops what will not get out. Where that has our own Close frame in it,
-    /// the closing handshake is not done.
-    fn forfeit_output(&mut self) {
-        if let State::Ending { closed, .. } = &mut self.state {
-            closed.clean &= self.output.is_empty();
+    /// Closes the connection, whatever waits to be written. Where that has our
+    /// own Close frame in it, the closing handshake is not done.
+    fn end_without_output(&mut self) {
+        if let State::Ending { closed, .. } = &self.state {
+            let mut closed = closed.clone();
+            closed.clean &= !self.output.has_data();
+            self.become_closed(closed);
         }
-        self.drop_output();
     }
 
     fn drop_output(&mut self) {
@@ -323,6 +336,7 @@ impl Connection {
             payload_len: payload.len() as u64,
         };
         self.output.push(header, &payload);
+        self.count_output();
         self.sending = None;
     }
 }

@@ -69,6 +69,9 @@ struct Asked {
     at: Instant,
     payload: [u8; 8],
     deadline: Deadline,
+    /// Whether another ping went out after it: the peer may answer that alone
+    /// (RFC 6455 section 5.5.3).
+    overtaken: bool,
 }
 
 /// What is due.
@@ -127,15 +130,26 @@ impl Pulse {
             at: now,
             payload,
             deadline: Deadline::new(now, self.settings.timeout, moved),
+            overtaken: false,
         });
         Due::Ping(payload)
     }
 
+    /// The program has sent a ping of its own.
+    pub(super) fn handle_other_ping(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.overtaken = true;
+        }
+    }
+
     pub(super) fn handle_pong(&mut self, payload: &[u8], now: Instant) {
-        if let Some(asked) = self.asked
-            && asked.payload == payload
-        {
+        let Some(asked) = self.asked else {
+            return;
+        };
+        if asked.payload == payload {
             self.latency = Some(now.saturating_duration_since(asked.at));
+            self.asked = None;
+        } else if asked.overtaken {
             self.asked = None;
         }
     }
@@ -163,6 +177,21 @@ mod tests {
         pulse.handle_pong(&1_u64.to_be_bytes(), asked + 3 * SECOND);
         assert_eq!(pulse.latency(), Some(3 * SECOND));
         assert_eq!(pulse.next_timeout(), asked + 20 * SECOND);
+    }
+
+    #[test]
+    fn the_answer_to_a_later_ping_is_a_sign_of_life_but_gives_no_latency() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(Heartbeat::default(), start);
+        let mut now = start + 20 * SECOND;
+        assert!(matches!(pulse.handle_timeout(now, 0), Due::Ping(_)));
+        pulse.handle_pong(b"unasked", now);
+        assert_eq!(pulse.next_timeout(), now + 20 * SECOND, "the ping's own");
+        pulse.handle_other_ping();
+        pulse.handle_pong(b"other", now);
+        now += 20 * SECOND;
+        assert!(matches!(pulse.handle_timeout(now, 0), Due::Ping(_)));
+        assert_eq!(pulse.latency(), None);
     }
 
     #[test]

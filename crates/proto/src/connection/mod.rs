@@ -6,18 +6,21 @@
 //! something to be sent, `poll_*` and `next_timeout` tell what to do next, and
 //! getters tell how things are. To drive one:
 //!
-//! 1. hand what arrives to [`Connection::handle_input`] until it gives `None`;
+//! 1. hand what arrives to [`Connection::handle_input`] until it gives `None`,
+//!    with the next step in between where [`Connection::should_transmit`];
 //! 2. write what [`Connection::poll_transmit`] gives and report it to
 //!    [`Connection::handle_transmitted`];
 //! 3. at [`Connection::next_timeout`] call [`Connection::handle_timeout`];
 //! 4. do with the transport what [`Connection::transport_state`] says.
 //!
-//! Read `heartbeat`, `config`, `output`, `send` and `sending` (what goes out),
-//! then `closing` for the end of a connection; this file has the rest.
+//! Read `heartbeat`, `config`, `control`, `output`, `send` and `sending` (what
+//! goes out), then `closing` for the end of a connection; this file has the rest.
 
 mod heartbeat;
 
 mod config;
+
+mod control;
 
 mod output;
 
@@ -64,7 +67,7 @@ pub enum Event<'a> {
     Binary(Data<'a>),
     /// A piece of a message, after [`Connection::deliver_pieces`].
     Piece(Piece<'a>),
-    /// A ping. It is answered already.
+    /// A ping. Its pong is queued already.
     Ping(ControlPayload),
     /// A pong, asked for or not.
     Pong(ControlPayload),
@@ -103,16 +106,16 @@ pub struct Connection {
     /// The message whose fragments are being sent.
     sending: Option<Sending>,
     pulse: Option<Pulse>,
-    /// When a message was last sent, or a piece of one last received.
+    /// When a piece of a message was last sent or received.
     last_message: Instant,
-    /// When a message was last sent.
+    /// When a piece of a message was last sent.
     last_sent: Instant,
-    /// Whether a message was queued since output was last transmitted.
-    message_queued: bool,
     /// Bytes received, to tell progress by.
     received: u64,
     /// Bytes sent, to tell progress by.
     transmitted: u64,
+    /// Those of them that were not of pings and pongs.
+    data_transmitted: u64,
     input_ended: bool,
 }
 
@@ -154,9 +157,9 @@ impl Connection {
             pulse: config.heartbeat.map(|settings| Pulse::new(settings, now)),
             last_message: now,
             last_sent: now,
-            message_queued: false,
             received: 0,
             transmitted: 0,
+            data_transmitted: 0,
             input_ended: false,
             config,
         }
@@ -222,7 +225,7 @@ impl Connection {
     /// Whether so many control frames wait that the transport should get them
     /// before more input is handled.
     pub fn should_transmit(&self) -> bool {
-        self.output.control_frames() > self.config.limits.queued_control_frames / 2
+        self.output.pongs() > self.config.limits.queued_control_frames / 2
     }
 
     /// How long the peer took to answer the last ping of the heartbeat.
@@ -303,7 +306,7 @@ impl Connection {
         Ok(assembled.map_or(Step::Unfinished, Step::Done))
     }
 
-    //= rfc6455#5.5.2-1, rfc6455#5.5.3-1, rfc6455#6.2-2
+    //= rfc6455#5.5.2-1, rfc6455#6.2-2
     fn handle_control(
         &mut self,
         opcode: Opcode,
@@ -312,8 +315,8 @@ impl Connection {
     ) -> Result<Event<'static>, ProtocolError> {
         match opcode {
             Opcode::Ping => {
-                if self.is_open() {
-                    self.queue_control(Opcode::Pong, &payload)?;
+                if self.state.writes_frames() {
+                    self.queue_pong(&payload);
                 }
                 Ok(Event::Ping(payload))
             }
@@ -327,16 +330,19 @@ impl Connection {
         }
     }
 
-    /// The transport has taken the next `count` bytes of output.
+    /// The transport has taken the next `count` bytes of output, as they were
+    /// when [`Connection::poll_transmit`] last gave them: call nothing else
+    /// between these two.
     pub fn handle_transmitted(&mut self, count: usize, now: Instant) {
-        self.output.advance(count);
+        let count = count.min(self.output.len());
+        let data = self.output.advance(count);
         self.transmitted += count as u64;
-        if std::mem::take(&mut self.message_queued) {
+        self.data_transmitted += data as u64;
+        if data > 0 {
             self.last_message = now;
             self.last_sent = now;
         }
-        // Shrinking cannot fail.
-        let _ = self.output_share.resize(self.output.len());
+        self.count_output();
         self.finish_if_done();
     }
 
@@ -360,8 +366,8 @@ impl Connection {
         };
         match due {
             Due::Nothing => {}
-            // Where no ping fits, the peer has plenty to answer already.
-            Due::Ping(payload) => drop(self.queue_control(Opcode::Ping, &payload)),
+            // One at a time, which no limit stands against.
+            Due::Ping(payload) => self.queue_control(Opcode::Ping, &payload),
             Due::Dead => self.declare_dead(now),
         }
     }

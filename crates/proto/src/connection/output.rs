@@ -12,9 +12,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::control::ControlLane;
+use crate::frame::encode_frame;
 use crate::header::FrameHeader;
-use crate::mask::apply_mask;
-use crate::opcode::Opcode;
 
 /// Frames are gathered in buffers of about this size, so that what has been
 /// sent can be given back while the rest waits.
@@ -37,6 +37,11 @@ impl Segment {
         self.frames.len() + self.tail.len()
     }
 
+    /// Bytes of memory held until all of it is sent.
+    fn held(&self) -> usize {
+        self.frames.capacity() + self.tail.len()
+    }
+
     /// The bytes of this range, in at most two slices.
     fn slices(&self, range: Range<usize>) -> [&[u8]; 2] {
         let split = self.frames.len();
@@ -56,34 +61,52 @@ pub(super) struct Output {
     /// Bytes of the first segment that must go before `control` may: the rest
     /// of a frame that is partly sent.
     hold: usize,
-    control: Vec<u8>,
-    control_sent: usize,
+    control: ControlLane,
     /// Bytes in `data` not sent yet.
     data_len: usize,
-    control_frames: usize,
+    /// Bytes of memory that `data` holds.
+    data_held: usize,
 }
 
 impl Output {
     /// Bytes that wait.
     pub(super) fn len(&self) -> usize {
-        self.data_len + self.control.len() - self.control_sent
+        self.data_len + self.control.unsent().len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Control frames in the control lane, sent ones included until all are.
-    pub(super) fn control_frames(&self) -> usize {
-        self.control_frames
+    /// Whether messages wait, or a Close frame.
+    pub(super) fn has_data(&self) -> bool {
+        self.data_len > 0
     }
 
-    //= rfc6455#10.3-3
+    /// Bytes of memory held: more than wait, as the first of a run of frames
+    /// are given back with the last.
+    pub(super) fn held(&self) -> usize {
+        self.data_held + self.control.held()
+    }
+
+    /// Pings that wait.
+    pub(super) fn pings(&self) -> usize {
+        self.control.pings()
+    }
+
+    /// Pongs that wait.
+    pub(super) fn pongs(&self) -> usize {
+        self.control.pongs()
+    }
+
     /// Appends a frame to the data lane, its payload copied (and masked).
     pub(super) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
         let frames = self.gather(FrameHeader::MAX_LEN + payload.len());
-        let len = encode(frames, header, payload);
+        let before = frames.capacity();
+        let len = encode_frame(frames, header, payload);
+        let grown = frames.capacity() - before;
         self.data_len += len;
+        self.data_held += grown;
     }
 
     /// Appends an unmasked frame to the data lane without copying its payload
@@ -92,10 +115,9 @@ impl Output {
         if payload.len() <= COPY_UP_TO {
             return self.push(header, &payload);
         }
+        self.push(header, &[]);
         self.data_len += payload.len();
-        let frames = self.gather(FrameHeader::MAX_LEN);
-        let len = encode(frames, header, &[]);
-        self.data_len += len;
+        self.data_held += payload.len();
         if let Some(segment) = self.data.back_mut() {
             segment.tail = payload;
         }
@@ -105,8 +127,13 @@ impl Output {
     pub(super) fn push_encoded(&mut self, frame: &Bytes) {
         self.data_len += frame.len();
         if frame.len() <= COPY_UP_TO {
-            self.gather(frame.len()).extend_from_slice(frame);
+            let frames = self.gather(frame.len());
+            let before = frames.capacity();
+            frames.extend_from_slice(frame);
+            let grown = frames.capacity() - before;
+            self.data_held += grown;
         } else {
+            self.data_held += frame.len();
             self.data.push_back(Segment {
                 frames: Vec::new(),
                 tail: frame.clone(),
@@ -116,22 +143,24 @@ impl Output {
 
     //= rfc6455#5.4-3, rfc6455#5.5.2-2
     /// Puts a control frame before all data that is not partly sent.
-    pub(super) fn push_control(
-        &mut self,
-        opcode: Opcode,
-        masking_key: Option<[u8; 4]>,
-        payload: &[u8],
-    ) {
-        let header = FrameHeader {
-            fin: true,
-            rsv1: false,
-            opcode,
-            masking_key,
-            payload_len: payload.len() as u64,
-        };
-        encode(&mut self.control, header, payload);
-        self.control_frames += 1;
+    pub(super) fn push_control(&mut self, header: FrameHeader, payload: &[u8]) {
         self.find_border();
+        self.control.push(header, payload);
+    }
+
+    /// Takes out the newest pong of which nothing is sent. Says whether there
+    /// was one.
+    pub(super) fn remove_newest_pong(&mut self) -> bool {
+        self.control.remove_newest_pong()
+    }
+
+    /// Gives back memory that was taken in advance.
+    pub(super) fn shrink(&mut self) {
+        if let Some(last) = self.data.back_mut() {
+            self.data_held -= last.held();
+            last.frames.shrink_to_fit();
+            self.data_held += last.held();
+        }
     }
 
     /// Fills `slices` with what to send next; returns how many it filled.
@@ -144,50 +173,43 @@ impl Output {
                 *slot = IoSlice::new(bytes);
                 filled += 1;
             }
+            filled < slices.len()
         };
         let mut start = self.sent;
-        if self.control.is_empty() {
-            start = self.sent;
-        } else {
+        if !self.control.is_empty() {
             if let Some(first) = self.data.front() {
-                first
-                    .slices(start..start + self.hold)
-                    .into_iter()
-                    .for_each(&mut put);
+                for part in first.slices(start..start + self.hold) {
+                    put(part);
+                }
                 start += self.hold;
             }
-            put(&self.control[self.control_sent..]);
+            put(self.control.unsent());
         }
         for segment in &self.data {
-            segment
-                .slices(start..segment.len())
-                .into_iter()
-                .for_each(&mut put);
+            for part in segment.slices(start..segment.len()) {
+                if !put(part) {
+                    return filled;
+                }
+            }
             start = 0;
         }
         filled
     }
 
-    /// Forgets the next `count` bytes: they are sent.
-    pub(super) fn advance(&mut self, mut count: usize) {
+    /// Forgets the next `count` bytes: they are sent. Gives how many of them
+    /// were of the data lane.
+    pub(super) fn advance(&mut self, count: usize) -> usize {
+        let mut data = count;
         if !self.control.is_empty() {
             let held = count.min(self.hold);
             self.hold -= held;
-            self.advance_data(held);
-            count -= held;
-            let control = count.min(self.control.len() - self.control_sent);
-            self.control_sent += control;
-            count -= control;
-            if self.control_sent == self.control.len() {
-                self.control = Vec::new();
-                self.control_sent = 0;
-                self.control_frames = 0;
-            }
+            data -= self.control.advance(count - held);
         }
-        self.advance_data(count);
+        self.advance_data(data);
+        data
     }
 
-    /// Drops all data that is not partly sent, for a connection that fails: its
+    /// Drops all of which nothing is sent, for a connection that fails: its
     /// Close frame is next.
     pub(super) fn drop_unsent(&mut self) {
         self.find_border();
@@ -203,10 +225,8 @@ impl Output {
             self.sent = 0;
             self.frame_start = 0;
         }
-        if self.control_sent == 0 {
-            self.control = Vec::new();
-            self.control_frames = 0;
-        }
+        self.data_held = self.data.iter().map(Segment::held).sum();
+        self.control.drop_unsent();
     }
 
     /// Drops everything: the transport takes no more.
@@ -238,6 +258,7 @@ impl Output {
                 return;
             }
             count -= left;
+            self.data_held -= first.held();
             self.sent = 0;
             self.frame_start = 0;
             self.data.pop_front();
@@ -248,13 +269,13 @@ impl Output {
         }
     }
 
-    /// Sets `hold` to the rest of the frame that is partly sent.
+    /// Sets `hold` to the rest of the frame that is partly sent. Where control
+    /// frames wait, it is set already.
     fn find_border(&mut self) {
-        self.hold = 0;
-        // A control frame that is partly sent stands at a border of the data.
-        if self.control_sent > 0 {
+        if !self.control.is_empty() {
             return;
         }
+        self.hold = 0;
         let Some(first) = self.data.front() else {
             return;
         };
@@ -274,24 +295,10 @@ impl Output {
     }
 }
 
-/// Appends a frame to `out`; returns its length. The header's own length
-/// counts: a payload that follows elsewhere may be left out.
-fn encode(out: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) -> usize {
-    let mut encoded = [0; FrameHeader::MAX_LEN];
-    let len = header.encode(&mut encoded);
-    out.reserve(len + payload.len());
-    out.extend_from_slice(&encoded[..len]);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    if let Some(key) = header.masking_key {
-        apply_mask(&mut out[start..], key, 0);
-    }
-    len + payload.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::opcode::Opcode;
 
     fn header(opcode: Opcode, len: usize) -> FrameHeader {
         FrameHeader {
@@ -323,7 +330,7 @@ mod tests {
         let mut output = Output::default();
         let large = Bytes::from(vec![b'L'; 5000]);
         let mut encoded = Vec::new();
-        encode(&mut encoded, header(Opcode::Text, 6000), &[b'E'; 6000]);
+        encode_frame(&mut encoded, header(Opcode::Text, 6000), &[b'E'; 6000]);
         let encoded = Bytes::from(encoded);
         output.push(header(Opcode::Text, 2), b"ab");
         output.push(header(Opcode::Text, 3), b"cde");
@@ -367,9 +374,9 @@ mod tests {
         for cut in (0..40).chain(4990..5040).chain(11000..all.len()) {
             let (mut output, _) = five();
             let mut sent = take(&mut output, usize::MAX, cut);
-            output.push_control(Opcode::Pong, None, b"1");
+            output.push_control(header(Opcode::Pong, 1), b"1");
             sent.extend(take(&mut output, 2, 1));
-            output.push_control(Opcode::Pong, None, b"2");
+            output.push_control(header(Opcode::Pong, 1), b"2");
             sent.extend(take(&mut output, 997, usize::MAX));
             let border = if cut == 0 || borders.contains(&cut) {
                 cut

@@ -10,7 +10,6 @@ use super::heartbeat::later;
 use super::send::{EncodedMessage, SendError};
 use crate::Role;
 use crate::deflate::Deflater;
-use crate::error::ProtocolError;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
 use crate::limits::Limit;
 use crate::message::MessageKind;
@@ -72,9 +71,10 @@ impl Connection {
         let frame = packed.unwrap_or_else(|| message.plain().clone());
         let header = self.next_header(kind, frame.payload().len(), true, rsv1)?;
         if self.role() == Role::Client {
-            self.output.push(header, frame.payload());
+            self.push_payload(header, Payload::Lent(frame.payload()));
         } else {
             self.output.push_encoded(frame.bytes());
+            self.count_output();
         }
         if rsv1 && let Some(deflater) = &mut self.deflater {
             deflater.remember(plain);
@@ -104,13 +104,13 @@ impl Connection {
         let rsv1 = compressed && self.sending.is_none();
         let Some(mut deflater) = self.deflater.take_if(|_| compressed) else {
             let header = self.next_header(kind, payload.len(), fin, rsv1)?;
-            self.output.push(header, payload);
+            self.push_payload(header, Payload::Lent(payload));
             self.sending = (!fin).then_some(Sending { kind, compressed });
             return Ok(());
         };
         let sent = deflater.compress_fragment(payload, fin, |packed| {
             let header = self.next_header(kind, packed.len(), fin, rsv1)?;
-            self.output.push(header, packed);
+            self.push_payload(header, Payload::Lent(packed));
             self.sending = (!fin).then_some(Sending { kind, compressed });
             Ok(())
         });
@@ -130,7 +130,7 @@ impl Connection {
         let sent = deflater.compress(&payload.clone(), |packed| {
             if let Some(packed) = packed {
                 let header = self.next_header(kind, packed.len(), true, true)?;
-                self.output.push(header, packed);
+                self.push_payload(header, Payload::Lent(packed));
             } else {
                 let header = self.next_header(kind, len, true, false)?;
                 self.push_payload(header, payload);
@@ -148,6 +148,17 @@ impl Connection {
                 self.output.push_bytes(header, bytes);
             }
             payload => self.output.push(header, &payload),
+        }
+        self.count_output();
+    }
+
+    /// Counts what the output holds. Memory taken in advance is given back
+    /// where there is none to spare.
+    pub(super) fn count_output(&mut self) {
+        if self.output_share.resize(self.output.held()).is_err() {
+            self.output.shrink();
+            // A few control frames may be more than there is room for.
+            let _ = self.output_share.resize(self.output.held());
         }
     }
 
@@ -178,7 +189,11 @@ impl Connection {
     //= rfc6455#5.5.2-3, rfc6455#5.5.2-4
     /// Sends a ping with a payload of at most 125 bytes.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.send_control(Opcode::Ping, payload)
+        self.send_control(Opcode::Ping, payload)?;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.handle_other_ping();
+        }
+        Ok(())
     }
 
     //= rfc6455#5.5.3-3
@@ -195,12 +210,21 @@ impl Connection {
         if len > MAX_CONTROL_PAYLOAD {
             return Err(SendError::ControlTooLong { len });
         }
-        self.queue_control(opcode, payload)
-            .map_err(|_| SendError::LimitExceeded {
+        let queued = if opcode == Opcode::Ping {
+            self.output.pings()
+        } else {
+            self.output.pongs()
+        };
+        let max = self.config.limits.queued_control_frames;
+        if queued >= max {
+            return Err(SendError::LimitExceeded {
                 limit: Limit::QueuedControlFrames,
-                value: self.output.control_frames() + 1,
-                max: self.config.limits.queued_control_frames,
-            })
+                value: queued + 1,
+                max,
+            });
+        }
+        self.queue_control(opcode, payload);
+        Ok(())
     }
 
     //= rfc6455#5.1-7, rfc6455#5.4-1, rfc6455#5.4-2, rfc6455#5.4-6, rfc6455#5.5.1-6
@@ -234,7 +258,7 @@ impl Connection {
         fin: bool,
         rsv1: bool,
     ) -> Result<FrameHeader, SendError> {
-        let needed = self.output.len() + len + FrameHeader::MAX_LEN;
+        let needed = self.output.held() + len + FrameHeader::MAX_LEN;
         self.output_share
             .resize(needed)
             .map_err(|exhausted| SendError::LimitExceeded {
@@ -242,7 +266,6 @@ impl Connection {
                 value: exhausted.used,
                 max: exhausted.total,
             })?;
-        self.message_queued = true;
         Ok(FrameHeader {
             fin,
             rsv1,
@@ -262,22 +285,28 @@ impl Connection {
         self.masking_keys.as_mut().map(|next| next())
     }
 
-    pub(super) fn queue_control(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<(), ProtocolError> {
+    //= rfc6455#5.5.2-1, rfc6455#5.5.3-1, rfc6455#5.5.3-2
+    /// Answers a ping. Where many answers wait, the newest of them gives way:
+    /// a peer that does not read makes us hold no more.
+    pub(super) fn queue_pong(&mut self, payload: &[u8]) {
+        let needed = self.output.held() + FrameHeader::MAX_LEN + payload.len();
         let max = self.config.limits.queued_control_frames;
-        let count = self.output.control_frames() + 1;
-        if count > max {
-            return Err(ProtocolError::limit(
-                Limit::QueuedControlFrames,
-                count as u64,
-                max,
-            ));
+        if self.output.pongs() >= max || self.output_share.resize(needed).is_err() {
+            self.output.remove_newest_pong();
         }
-        let key = self.next_masking_key();
-        self.output.push_control(opcode, key, payload);
-        Ok(())
+        self.queue_control(Opcode::Pong, payload);
+    }
+
+    /// Queues a ping or pong, whatever waits already.
+    pub(super) fn queue_control(&mut self, opcode: Opcode, payload: &[u8]) {
+        let header = FrameHeader {
+            fin: true,
+            rsv1: false,
+            opcode,
+            masking_key: self.next_masking_key(),
+            payload_len: payload.len() as u64,
+        };
+        self.output.push_control(header, payload);
+        self.count_output();
     }
 }

@@ -1,5 +1,7 @@
 //! The server's half of the opening handshake (RFC 6455 section 4.2).
 
+use std::collections::HashSet;
+
 use ::http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
@@ -31,7 +33,8 @@ pub fn is_upgrade<B>(request: &Request<B>) -> bool {
 impl Offer {
     //= rfc6455#4.2.1-1, rfc6455#4.2.1-2, rfc6455#4.2.1-3, rfc6455#4.2.1-4, rfc6455#4.2.1-5
     //= rfc6455#4.2.1-6, rfc6455#4.2.1-7, rfc6455#4.2.1-8, rfc6455#4.2.1-12
-    /// Reads a client's opening handshake (section 4.2.1).
+    /// Reads a client's opening handshake (section 4.2.1). Give it only what
+    /// [`check_head`] has let pass.
     pub fn read<B>(request: &Request<B>) -> Result<Self, RequestError> {
         if request.method() != Method::GET {
             return Err(RequestError::Method(request.method().clone()));
@@ -65,6 +68,7 @@ impl Offer {
     //= rfc8441#4-1, rfc8441#4-2, rfc8441#4-3, rfc8441#5-1, rfc8441#5-4, rfc8441#5-5
     /// Reads a client's opening handshake by extended CONNECT (RFC 8441 section
     /// 5); `protocol` is the pseudo-header of that name, where there is one.
+    /// Give it only what [`check_head`] has let pass.
     pub fn read_extended<B>(
         request: &Request<B>,
         protocol: Option<&str>,
@@ -325,14 +329,12 @@ fn shown_value(value: &HeaderValue) -> String {
 
 //= rfc6455#4.2.1-10
 fn offered_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, RequestError> {
-    let mut names: Vec<String> = Vec::new();
-    for name in list(headers, &SEC_WEBSOCKET_PROTOCOL)? {
-        if names.iter().any(|known| known == name) {
-            return Err(RequestError::RepeatedSubprotocol(shown(name)));
-        }
-        names.push(name.to_owned());
+    let names = list(headers, &SEC_WEBSOCKET_PROTOCOL)?;
+    let mut known = HashSet::new();
+    if let Some(name) = names.iter().find(|&&name| !known.insert(name)) {
+        return Err(RequestError::RepeatedSubprotocol(shown(name)));
     }
-    Ok(names)
+    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -90,19 +90,57 @@ fn data_after_a_close_is_ignored() {
     assert_eq!(receive(&mut server, &bytes, now), ["closing 1000 "]);
 }
 
+//= rfc6455#5.5.2-1 test
 #[test]
-fn messages_on_their_way_when_we_close_still_arrive() {
+fn until_the_peer_closes_too_its_messages_arrive_and_its_pings_are_answered() {
     let (mut server, now) = server();
     server.close(None, now);
     let text = frame_to(Role::Server, 0x81, b"crossing");
     assert_eq!(receive(&mut server, &text, now), ["text crossing"]);
-    let ping = frame_to(Role::Server, 0x89, b"x");
-    assert_eq!(receive(&mut server, &ping, now), ["ping x"]);
-    assert_eq!(
-        transmit(&mut server, now),
-        b"\x88\x00",
-        "no pong after a Close"
-    );
+    let ping = |payload| frame_to(Role::Server, 0x89, payload);
+    assert_eq!(receive(&mut server, &ping(b"x"), now), ["ping x"]);
+    assert_eq!(transmit(&mut server, now), b"\x8a\x01x\x88\x00");
+    assert_eq!(receive(&mut server, &ping(b"y"), now), ["ping y"]);
+    assert_eq!(transmit(&mut server, now), b"\x8a\x01y");
+    let mut last = frame_to(Role::Server, 0x88, b"");
+    last.extend(ping(b"z"));
+    assert_eq!(receive(&mut server, &last, now), ["closing"]);
+    assert!(transmit(&mut server, now).is_empty());
+    assert!(server.closed().unwrap().clean);
+}
+
+#[test]
+fn pings_without_end_do_not_put_off_the_end_of_the_closing_handshake() {
+    let (mut server, start) = server();
+    server.close(None, start);
+    let ping = frame_to(Role::Server, 0x89, &[0; 125]);
+    for second in 0..10 {
+        assert!(server.closed().is_none(), "after {second} s");
+        let now = start + second * SECOND;
+        for _ in 0..100 {
+            receive(&mut server, &ping, now);
+            transmit(&mut server, now);
+        }
+        server.handle_timeout(now + SECOND);
+    }
+    let by = ClosedBy::Timeout(TimeoutKind::Close);
+    assert_eq!(server.closed(), Some(&Closed::abnormal(by)));
+}
+
+#[test]
+fn messages_before_our_answer_to_a_close_get_the_time_that_they_take() {
+    let (mut server, start) = server();
+    server.send_binary(&[0; 100_000]).unwrap();
+    receive(&mut server, &frame_to(Role::Server, 0x88, b""), start);
+    for step in 1..=10 {
+        let now = start + step * 9 * SECOND;
+        server.handle_timeout(now);
+        assert!(server.closed().is_none(), "closed in step {step}");
+        server.handle_transmitted(10_000, now);
+    }
+    server.handle_timeout(start + 100 * SECOND);
+    server.handle_timeout(start + 110 * SECOND);
+    assert!(!server.closed().unwrap().clean, "the Close is not out");
 }
 
 //= rfc6455#7.1.4-1, rfc6455#7.1.5-1, rfc6455#7.2.1-1 test
@@ -135,6 +173,53 @@ fn a_close_that_waits_in_the_input_is_found_after_writing_fails() {
     client.handle_input_end();
     let closed = client.closed().unwrap();
     assert_eq!((closed.code, closed.clean), (CloseCode::GOING_AWAY, false));
+}
+
+#[test]
+fn a_second_failure_to_write_takes_nothing_from_the_first() {
+    let (mut client, now) = client();
+    client.send_text("lost").unwrap();
+    client.handle_output_failed(now);
+    client.handle_output_failed(now);
+    assert_eq!(receive(&mut client, b"\x88\x00", now), ["closing"]);
+    client.handle_output_failed(now);
+    let closed = client.closed().unwrap();
+    assert_eq!((closed.code, closed.clean), (CloseCode::NO_STATUS, false));
+}
+
+#[test]
+fn a_failure_to_write_after_our_close_is_out_does_not_make_the_end_unclean() {
+    for (out, by) in [(true, ClosedBy::Local), (false, ClosedBy::Peer)] {
+        let (mut client, now) = client();
+        client.close(None, now);
+        client.handle_transmitted(if out { 6 } else { 5 }, now);
+        receive(&mut client, b"\x89\x00", now);
+        client.handle_output_failed(now);
+        assert!(client.closed().is_none() && client.buffered() == 0);
+        receive(&mut client, b"\x88\x02\x03\xe8", now);
+        client.handle_input_end();
+        let closed = client.closed().unwrap();
+        assert_eq!((closed.clean, &closed.by), (out, &by));
+    }
+}
+
+#[test]
+fn a_violation_after_writing_has_failed_ends_the_connection_at_once() {
+    let (mut client, now) = client();
+    client.handle_output_failed(now);
+    receive(&mut client, b"\xff\x00", now);
+    assert_eq!(client.transport_state(), TransportState::Closed);
+    let by = &client.closed().unwrap().by;
+    assert!(matches!(by, ClosedBy::Failure(_)), "{by:?}");
+}
+
+#[test]
+fn after_writing_has_failed_the_rest_of_the_input_has_the_time_to_linger() {
+    let (mut client, now) = client();
+    client.handle_output_failed(now);
+    assert_eq!(client.next_timeout(), Some(now + SECOND));
+    client.handle_timeout(now + SECOND);
+    assert_eq!(client.closed(), Some(&Closed::abnormal(ClosedBy::Lost)));
 }
 
 #[test]
@@ -182,6 +267,51 @@ fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
     assert!(server.is_open());
     server.handle_timeout(start + 60 * SECOND);
     assert_eq!(close_code(&transmit(&mut server, start)), Some(1001));
+}
+
+#[test]
+fn a_large_message_on_a_slow_line_is_not_idle() {
+    let start = Instant::now();
+    let config = Config {
+        idle_timeout: Some(30 * SECOND),
+        heartbeat: None,
+        ..Config::default()
+    };
+    let mut server = Connection::server(config, start);
+    server.send_binary(&[0; 100_000]).unwrap();
+    for step in 1..10 {
+        let now = start + step * 20 * SECOND;
+        server.handle_transmitted(10_000, now);
+        server.handle_timeout(now);
+        assert!(server.is_open(), "closed in step {step}");
+    }
+    server.ping(b"").unwrap();
+    server.handle_timeout(start + 210 * SECOND);
+    assert!(!server.is_open(), "nothing moved");
+}
+
+#[test]
+fn a_ping_of_the_heartbeat_goes_out_however_many_of_the_program_wait() {
+    let (mut server, start) = server();
+    while server.ping(b"").is_ok() {}
+    let now = start + 20 * SECOND;
+    server.handle_timeout(now);
+    let output = transmit(&mut server, now);
+    assert!(output.ends_with(b"\x89\x08\0\0\0\0\0\0\0\x01"));
+    let pong = frame_to(Role::Server, 0x8a, &1_u64.to_be_bytes());
+    receive(&mut server, &pong, now + SECOND);
+    assert_eq!(server.latency(), Some(SECOND));
+}
+
+#[test]
+fn a_peer_that_answers_only_the_last_of_several_pings_is_alive() {
+    let (mut server, start) = server();
+    let now = start + 20 * SECOND;
+    server.handle_timeout(now);
+    server.ping(b"own").unwrap();
+    receive(&mut server, &frame_to(Role::Server, 0x8a, b"own"), now);
+    server.handle_timeout(now + 20 * SECOND);
+    assert!(server.is_open());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use super::*;
 use crate::header::FrameHeader;
 use crate::limits::Limit;
-use crate::{CloseCode, Closed, ClosedBy, Limits, MessageKind, TimeoutKind};
+use crate::{CloseCode, Closed, ClosedBy, Limits, MemoryBudget, MessageKind, TimeoutKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];

@@ -48,14 +48,110 @@ fn pongs_go_out_in_order_and_before_queued_data() {
     assert_eq!(output, b"\x8a\x011\x8a\x012\x8a\x013\x81\x04data");
 }
 
+//= rfc6455#5.5.3-2 test
 #[test]
-fn more_pings_than_the_limit_without_taking_the_pongs_end_in_1008() {
+fn past_the_limit_the_newest_pong_takes_the_place_of_the_one_before() {
     let (mut server, now) = server();
-    let ping = frame_to(Role::Server, 0x89, b"");
-    receive(&mut server, &ping.repeat(64), now);
-    assert!(server.is_open() && server.should_transmit());
+    server.send_text("partly").unwrap();
+    server.handle_transmitted(1, now);
+    for number in 0..1000_u16 {
+        let ping = frame_to(Role::Server, 0x89, &number.to_be_bytes());
+        receive(&mut server, &ping, now);
+        assert_eq!(server.should_transmit(), number >= 32);
+    }
+    assert_eq!(server.buffered(), 7 + 64 * 4);
+    let output = transmit(&mut server, now);
+    let pongs: Vec<u16> = output[7..]
+        .chunks(4)
+        .map(|pong| u16::from_be_bytes([pong[2], pong[3]]))
+        .collect();
+    assert_eq!(pongs, (0..63).chain([999]).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_peer_that_reads_slowly_and_pings_on_is_answered_for_ever() {
+    let (mut server, now) = server();
+    let ping = frame_to(Role::Server, 0x89, &[7; 125]);
     receive(&mut server, &ping, now);
-    assert_eq!(close_code(&transmit(&mut server, now)), Some(1008));
+    for _ in 0..10_000 {
+        receive(&mut server, &ping, now);
+        // One behind, and in the middle of a frame.
+        server.handle_transmitted(127, now);
+        assert_eq!(server.buffered(), 127);
+    }
+    assert!(!server.should_transmit());
+    assert!(server.output.held() < 20_000, "{}", server.output.held());
+    assert_eq!(transmit(&mut server, now)[..2], [0x8a, 125]);
+}
+
+#[test]
+fn a_pong_that_is_partly_sent_is_never_replaced() {
+    let mut server = server_with(Limits::default().queued_control_frames(1));
+    let now = Instant::now();
+    receive(&mut server, &frame_to(Role::Server, 0x89, b"1"), now);
+    server.handle_transmitted(1, now);
+    receive(&mut server, &frame_to(Role::Server, 0x89, b"2"), now);
+    receive(&mut server, &frame_to(Role::Server, 0x89, b"3"), now);
+    assert_eq!(transmit(&mut server, now), b"\x011\x8a\x013");
+}
+
+#[test]
+fn pings_of_the_program_past_the_limit_are_refused_and_pongs_are_not() {
+    let (mut server, now) = server();
+    for _ in 0..64 {
+        server.ping(b"").unwrap();
+    }
+    let refused = SendError::LimitExceeded {
+        limit: Limit::QueuedControlFrames,
+        value: 65,
+        max: 64,
+    };
+    assert_eq!(server.ping(b""), Err(refused));
+    receive(&mut server, &frame_to(Role::Server, 0x89, b"p"), now);
+    assert!(transmit(&mut server, now).ends_with(b"\x8a\x01p"));
+    server.ping(b"").unwrap();
+}
+
+#[test]
+fn the_budget_counts_what_output_holds_until_it_is_given_back() {
+    let now = Instant::now();
+    let budget = MemoryBudget::new(100_000);
+    let config = || Config {
+        memory_budget: Some(budget.clone()),
+        ..Config::default()
+    };
+    let mut server = Connection::server(config(), now);
+    server
+        .send_bytes(MessageKind::Binary, vec![0; 60_000].into())
+        .unwrap();
+    server.handle_transmitted(50_000, now);
+    assert!(budget.used() >= 60_000, "{} of a payload", budget.used());
+    let refused = server.send_binary(&[0; 60_000]).unwrap_err();
+    assert!(matches!(
+        refused,
+        SendError::LimitExceeded {
+            limit: Limit::MemoryBudget,
+            ..
+        }
+    ));
+    transmit(&mut server, now);
+    assert_eq!(budget.used(), 0);
+    // Memory is taken in advance only where there is some.
+    let mut sent = 0;
+    while server.send_binary(&[0; 998]).is_ok() {
+        sent += 1;
+    }
+    assert!(sent >= 97, "{sent} messages of 1,002 bytes");
+    // Answers wait for none, but take little.
+    let ping = frame_to(Role::Server, 0x89, &[0; 125]);
+    receive(&mut server, &ping.repeat(60), now);
+    let pongs = server.buffered() - sent * 1002;
+    assert!((127..1000).contains(&pongs), "{pongs} bytes of pongs");
+    // What a failure drops is given back.
+    receive(&mut server, b"\xff\xff", now);
+    assert!(budget.used() < 1000, "{} held", budget.used());
+    drop(server);
+    assert_eq!(budget.used(), 0);
 }
 
 //= rfc6455#5.5.3-3 test
