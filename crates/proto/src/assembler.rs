@@ -106,9 +106,11 @@ impl Assembler {
         wanted || matches!(begun, Some(Form::Pieces { .. }))
     }
 
-    /// The most bytes of payload to take at once.
-    pub(crate) fn piece_size(&self, pieces: bool) -> usize {
-        if self.inflater.is_some() && self.in_pieces(pieces) {
+    /// The most bytes of this frame's payload to take at once.
+    pub(crate) fn piece_size(&self, header: &FrameHeader, pieces: bool) -> usize {
+        let message = self.unfinished.as_deref();
+        let compressed = message.map_or(header.rsv1, |message| message.compressed);
+        if compressed && self.in_pieces(pieces) {
             PACKED_PIECE
         } else {
             usize::MAX
@@ -216,8 +218,9 @@ impl Assembler {
         } else {
             INFLATER_BYTES
         };
-        self.share.resize(message.buffer.capacity() + machine)?;
-        let mut plain = message.plain(&mut self.share, limits, machine);
+        let beside = machine + message.history_held();
+        self.share.resize(message.buffer.capacity() + beside)?;
+        let mut plain = message.plain(&mut self.share, limits, beside);
         inflater.push(packed, last, &mut plain)?;
         self.context_share.resize(inflater.held())?;
         Ok(())
@@ -232,7 +235,7 @@ impl Assembler {
     ) -> Result<Option<Assembled<'a>>, ProtocolError> {
         let mut buffer = std::mem::take(&mut message.buffer);
         let held = if message.compressed && !last {
-            INFLATER_BYTES
+            INFLATER_BYTES + message.history_held()
         } else {
             0
         };
@@ -305,6 +308,14 @@ impl Unfinished {
             last_announced: false,
             fragments: 0,
             utf8: is_text.then(Utf8Validator::new),
+        }
+    }
+
+    /// Bytes held beside the buffer.
+    fn history_held(&self) -> usize {
+        match &self.form {
+            Form::Whole => 0,
+            Form::Pieces { history, .. } => history.held(),
         }
     }
 

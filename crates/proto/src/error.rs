@@ -114,6 +114,9 @@ pub enum DeflateFault {
     /// The message ends inside a block.
     #[error("a block that does not end")]
     Truncated,
+    /// DEFLATE streams without end that have next to nothing in them.
+    #[error("too many streams in one message")]
+    Streams,
 }
 
 impl ProtocolError {

@@ -118,13 +118,13 @@ impl FrameDecoder {
     }
 
     //= rfc6455#6.2-1, rfc6455#6.2-4
-    /// The next piece of at most `most` bytes, or `None` where more input is
-    /// needed: all of it has been consumed then.
+    /// The next piece, or `None` where more input is needed: all of it has been
+    /// consumed then. `most` tells how many bytes of a frame may come at once.
     pub(crate) fn next<'a>(
         &mut self,
         input: &mut Input<'a>,
         rules: HeaderRules,
-        most: usize,
+        most: impl FnOnce(&FrameHeader) -> usize,
     ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
         let (header, done) = match self.position {
             Position::Payload { header, done } => {
@@ -138,8 +138,8 @@ impl FrameDecoder {
                 None => return Ok(None),
             },
         };
-        let left = header.payload_len - done;
-        let data = input.take(usize::try_from(left).unwrap_or(usize::MAX).min(most));
+        let left = usize::try_from(header.payload_len - done).unwrap_or(usize::MAX);
+        let data = input.take(left.min(most(&header)));
         if let Some(key) = header.masking_key {
             apply_mask(data, key, done);
         }
@@ -221,7 +221,7 @@ mod tests {
         let mut decoder = FrameDecoder::new();
         for _ in 0..2 {
             let piece = decoder
-                .next(&mut input, RULES, usize::MAX)
+                .next(&mut input, RULES, |_| usize::MAX)
                 .unwrap()
                 .unwrap();
             assert_eq!(piece.data, b"Hello");
@@ -230,7 +230,7 @@ mod tests {
         }
         assert!(
             decoder
-                .next(&mut input, RULES, usize::MAX)
+                .next(&mut input, RULES, |_| usize::MAX)
                 .unwrap()
                 .is_none()
         );
@@ -245,7 +245,7 @@ mod tests {
             let mut frames = 0;
             for part in bytes.chunks_mut(size) {
                 let mut input = Input::new(part);
-                while let Some(piece) = decoder.next(&mut input, RULES, usize::MAX).unwrap() {
+                while let Some(piece) = decoder.next(&mut input, RULES, |_| usize::MAX).unwrap() {
                     payload.extend_from_slice(piece.data);
                     frames += usize::from(piece.last);
                 }
@@ -262,13 +262,13 @@ mod tests {
         let mut decoder = FrameDecoder::new();
         let mut input = Input::new(&mut bytes);
         let piece = decoder
-            .next(&mut input, RULES, usize::MAX)
+            .next(&mut input, RULES, |_| usize::MAX)
             .unwrap()
             .unwrap();
         assert!(piece.first && !piece.last && piece.data.is_empty());
         assert!(
             decoder
-                .next(&mut input, RULES, usize::MAX)
+                .next(&mut input, RULES, |_| usize::MAX)
                 .unwrap()
                 .is_none()
         );
@@ -280,7 +280,7 @@ mod tests {
         let mut bytes = *b"\x81\x80\x37\xfa\x21\x3d";
         let mut input = Input::new(&mut bytes);
         let piece = FrameDecoder::new()
-            .next(&mut input, RULES, usize::MAX)
+            .next(&mut input, RULES, |_| usize::MAX)
             .unwrap()
             .unwrap();
         assert!(piece.first && piece.last && piece.data.is_empty());

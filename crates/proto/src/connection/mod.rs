@@ -293,7 +293,7 @@ impl Connection {
             frame_size,
             compression: self.assembler.may_inflate(),
         };
-        let most = self.assembler.piece_size(self.pieces);
+        let most = |header: &_| self.assembler.piece_size(header, self.pieces);
         let Some(piece) = self.decoder.next(input, rules, most)? else {
             return Ok(Step::Starved);
         };

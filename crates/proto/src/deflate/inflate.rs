@@ -5,7 +5,7 @@ use std::fmt;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::machines::{Machines, with_machines};
-use super::window::Window;
+use super::window::{MAX_WINDOW, Window};
 use crate::error::{DeflateFault, ProtocolError};
 
 /// What the sender has left out of the end of each message (section 7.2.1).
@@ -14,6 +14,13 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// An empty last block. Where the message was whole, a decompressor is now at
 /// the start of a block and takes it as the end of the stream.
 const LAST_BLOCK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+
+/// A sender may end its stream anywhere, but to start the next one costs us far
+/// more than it: a message has at most so many of them,
+const STREAMS: u64 = 4096;
+
+/// and one more for each so many of its plain bytes.
+const BYTES_PER_STREAM: u64 = 1024;
 
 /// Takes the plain bytes of one message as they are made.
 pub(crate) trait PlainSink {
@@ -40,6 +47,10 @@ struct Running {
     /// Whether the last block so far was marked as the stream's last: what
     /// follows starts a new stream that may refer to this one.
     ended: bool,
+    /// Streams of the message that have ended and been followed by another.
+    streams: u64,
+    /// Plain bytes of the message.
+    made: u64,
 }
 
 impl fmt::Debug for Inflater {
@@ -87,6 +98,8 @@ impl Inflater {
                     machine,
                     begun: false,
                     ended: false,
+                    streams: 0,
+                    made: 0,
                 }
             });
             let window = self.window.as_ref();
@@ -95,7 +108,7 @@ impl Inflater {
                 self.running = Some(running);
                 return Ok(());
             }
-            running.finish(machines, window, sink)?;
+            running.finish(machines, sink)?;
             machines.give_back(running.machine);
             if let Some(window) = &mut self.window {
                 window.push(sink.history());
@@ -115,7 +128,13 @@ impl Inflater {
 
 /// Tells a fresh decompressor what came before.
 fn recall(machine: &mut Inflate, window: Option<&Window>, history: &[u8]) {
-    for known in [window.map_or(&[][..], Window::as_slice), history] {
+    let history = &history[history.len().saturating_sub(MAX_WINDOW)..];
+    let window = if history.len() == MAX_WINDOW {
+        &[]
+    } else {
+        window.map_or(&[][..], Window::as_slice)
+    };
+    for known in [window, history] {
         if !known.is_empty() {
             // A raw stream takes any dictionary.
             let _ = machine.set_dictionary(known);
@@ -136,6 +155,10 @@ impl Running {
         self.begun |= !packed.is_empty();
         while !packed.is_empty() {
             if std::mem::take(&mut self.ended) {
+                self.streams += 1;
+                if self.streams > STREAMS + self.made / BYTES_PER_STREAM {
+                    return Err(ProtocolError::Deflate(DeflateFault::Streams));
+                }
                 self.machine.reset(false);
                 recall(&mut self.machine, window, sink.history());
             }
@@ -161,6 +184,7 @@ impl Running {
             packed = &packed[(self.machine.total_in() - before.0) as usize..];
             let made = (self.machine.total_out() - before.1) as usize;
             if made > 0 {
+                self.made += made as u64;
                 sink.put(&piece[..made])?;
             }
             if status == Status::StreamEnd {
@@ -178,7 +202,6 @@ impl Running {
     fn finish(
         &mut self,
         machines: &mut Machines,
-        window: Option<&Window>,
         sink: &mut impl PlainSink,
     ) -> Result<(), ProtocolError> {
         // A sender whose last block is the stream's last has to send one more,
@@ -187,17 +210,16 @@ impl Running {
         if self.ended || !self.begun {
             return Ok(());
         }
-        self.run(&TAIL, machines, window, sink)?;
-        let truncated = ProtocolError::Deflate(DeflateFault::Truncated);
-        if self.ended {
-            return Err(truncated);
+        let made = self.made;
+        let mut left = self.run_stream(&TAIL, &mut machines.piece, sink)?;
+        // The block that the tail completes may be the stream's last itself.
+        if !self.ended {
+            left = self.run_stream(&LAST_BLOCK, &mut machines.piece, sink)?;
         }
-        let made = self.machine.total_out();
-        let left = self.run_stream(&LAST_BLOCK, &mut machines.piece, sink)?;
-        if left.is_empty() && self.ended && self.machine.total_out() == made {
+        if left.is_empty() && self.ended && self.made == made {
             Ok(())
         } else {
-            Err(truncated)
+            Err(ProtocolError::Deflate(DeflateFault::Truncated))
         }
     }
 }

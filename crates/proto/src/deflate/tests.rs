@@ -376,8 +376,31 @@ fn what_follows_a_last_block_may_refer_to_what_was_before_it() {
             assert_eq!(got.is_ok(), takeover.is_some());
         }
     }
+    // A last block of which the tail was left out, and nothing else.
+    for step in [1, usize::MAX] {
+        let mut inflater = Inflater::new(Some(15));
+        assert_eq!(inflate(&mut inflater, b"\x01").unwrap(), b"");
+        let last = [&rest[..], b"\0\0\xff\xff\x01"].concat();
+        assert!(inflate_in(&mut inflater, &packed, step).is_ok());
+        assert_eq!(inflate_in(&mut inflater, &last, step).unwrap(), first);
+        assert_eq!(inflate_in(&mut inflater, &rest, step).unwrap(), first);
+    }
     // A sender that leaves out the empty block after its last one.
     assert_eq!(inflate(&mut Inflater::new(None), &packed).unwrap(), first);
+}
+
+#[test]
+fn a_message_of_streams_with_next_to_nothing_in_them_is_refused() {
+    // An empty last block, and one of a kibibyte.
+    let empty = b"\x03\x00".repeat(4000);
+    let mut full = vec![1, 0, 4, 0xff, 0xfb];
+    full.extend([7; 1024]);
+    let full = full.repeat(8000);
+    let mut inflater = Inflater::new(Some(15));
+    assert_eq!(inflate(&mut inflater, &empty).unwrap(), b"");
+    assert_eq!(inflate(&mut inflater, &full).unwrap().len(), 8000 << 10);
+    let error = inflate(&mut inflater, &empty.repeat(2)).unwrap_err();
+    assert_eq!(error, ProtocolError::Deflate(DeflateFault::Streams));
 }
 
 fn settings(window_bits: u8) -> Settings {

@@ -1,5 +1,8 @@
 //! The LZ77 window of one direction: the last bytes of what was compressed.
 
+/// The bytes of the largest window (RFC 7692 section 7.1.2).
+pub(crate) const MAX_WINDOW: usize = 1 << super::MAX_WINDOW_BITS;
+
 /// The last bytes of a stream, up to a fixed number.
 #[derive(Debug)]
 pub(crate) struct Window {

@@ -67,6 +67,40 @@ fn pieces_of_a_text_are_judged_as_they_come_and_at_its_end() {
 }
 
 #[test]
+fn a_plain_message_comes_in_large_pieces_where_compression_is_agreed_on() {
+    let now = Instant::now();
+    let agreed = offer(&CompressionConfig::default());
+    let agreement = accept(&CompressionConfig::default(), &agreed).unwrap().1;
+    let mut server = Connection::server(Config::default(), now).with_compression(Some(agreement));
+    server.deliver_pieces(true);
+    let plain = frame_to(Role::Server, 0x82, &[7; 60_000]);
+    assert_eq!(receive(&mut server, &plain, now).len(), 1);
+}
+
+#[test]
+fn what_a_compressed_message_in_pieces_holds_is_counted() {
+    let now = Instant::now();
+    let budget = MemoryBudget::new(1 << 20);
+    let config = Config {
+        memory_budget: Some(budget.clone()),
+        ..Config::default()
+    };
+    let agreement = accept(&config.compression, &offer(&CompressionConfig::default()))
+        .unwrap()
+        .1;
+    let mut server = Connection::server(config, now).with_compression(Some(agreement));
+    server.deliver_pieces(true);
+    let mut stored = b"\x00\x60\xea\x9f\x15".to_vec();
+    stored.extend([7; 60_000]);
+    let pieces = receive(&mut server, &frame_to(Role::Server, 0x42, &stored), now);
+    assert!(pieces.len() > 200);
+    let least = crate::deflate::INFLATER_BYTES + (32 << 10);
+    assert!(budget.used() >= least, "{} counted", budget.used());
+    drop(server);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
 fn compressed_pieces_hold_little_however_much_they_come_to() {
     let now = Instant::now();
     let config = Config {
