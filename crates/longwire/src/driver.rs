@@ -4,9 +4,10 @@
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use longwire_proto::{Connection, Input, TransportState};
+use longwire_proto::limits::{BudgetExhausted, Share};
+use longwire_proto::{Connection, Input, Limit, MemoryBudget, TransportState};
 use tokio::task::coop;
 use tokio::time::{Sleep, sleep_until};
 
@@ -14,6 +15,10 @@ use crate::inbox::{Arrival, Inbox, Piece, Stream};
 use crate::message::Event;
 use crate::options::Options;
 use crate::transport::{Io, now, with_scratch};
+
+/// The longest that a transport is kept for its last bytes, whatever the
+/// setting.
+const MOST: Duration = Duration::from_hours(1);
 
 /// Slices given to one write.
 const SLICES: usize = 16;
@@ -48,10 +53,14 @@ pub(crate) struct Driver {
     inbox: Inbox,
     /// What becomes of a message that arrives in pieces.
     stream: Stream,
+    /// What both of them take of the memory budget.
+    share: Share,
     /// Whether messages arrive in pieces even where the program wants them
     /// whole.
     always_pieces: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    /// By when the transport of a closed connection is dropped, flushed or not.
+    dropped_by: Option<Instant>,
     /// Whether nobody will read what arrives: it is dropped.
     pub(crate) discard: bool,
     /// Whether the last handle of the program is gone.
@@ -67,7 +76,9 @@ impl Driver {
         options: &Options,
     ) -> Self {
         connection.deliver_pieces(options.message_streams);
+        let budget = connection.config().memory_budget.as_ref();
         Self {
+            share: budget.map(MemoryBudget::share).unwrap_or_default(),
             link: Some(Link {
                 io,
                 writing: Writing::Open,
@@ -81,6 +92,7 @@ impl Driver {
             stream: Stream::default(),
             always_pieces: options.message_streams,
             timer: None,
+            dropped_by: None,
             discard: false,
             released: false,
         }
@@ -102,9 +114,13 @@ impl Driver {
             };
             let max = self.connection.config().limits.message_size;
             match self.stream.gather(&piece, max) {
-                Ok(None) => {}
-                Ok(Some(message)) => return Poll::Ready(Some(Event::Message(message))),
-                Err(size) => self.connection.refuse_message(size, now()),
+                Ok(message) => {
+                    self.count_held();
+                    if let Some(message) = message {
+                        return Poll::Ready(Some(Event::Message(message)));
+                    }
+                }
+                Err(size) => self.connection.refuse(Limit::MessageSize, size, max, now()),
             }
         }
     }
@@ -141,11 +157,22 @@ impl Driver {
 
     fn poll_arrival(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Arrival>> {
         while let Some(arrival) = self.inbox.pop() {
+            self.count_held();
             if wanted.includes(&arrival) {
                 return Poll::Ready(Some(arrival));
             }
         }
         self.poll_input(cx, wanted)
+    }
+
+    /// Counts what waits for the program. Where the budget has no memory for it,
+    /// the connection fails: nothing more will come.
+    fn count_held(&mut self) {
+        let held = self.inbox.held() + self.stream.held();
+        if let Err(BudgetExhausted { used, total, .. }) = self.share.resize(held) {
+            let limit = Limit::MemoryBudget;
+            self.connection.refuse(limit, used, total, now());
+        }
     }
 
     /// Whether the inbox has room again, having been full before an event was
@@ -171,7 +198,10 @@ impl Driver {
                 continue;
             }
             match self.poll_input(cx, Wanted::All) {
-                Poll::Ready(Some(arrival)) if !self.discard => self.inbox.push(arrival),
+                Poll::Ready(Some(arrival)) if !self.discard => {
+                    self.inbox.push(arrival);
+                    self.count_held();
+                }
                 Poll::Ready(Some(_)) => {}
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
@@ -208,6 +238,7 @@ impl Driver {
     pub(crate) fn discard_input(&mut self) {
         self.discard = true;
         self.inbox = Inbox::default();
+        self.count_held();
     }
 
     /// Writes all that waits. Ready when nothing does, be it because the
@@ -216,6 +247,9 @@ impl Driver {
         let Some(link) = &mut self.link else {
             return Poll::Ready(());
         };
+        if link.writing == Writing::Failed {
+            return Poll::Ready(());
+        }
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.connection.poll_transmit(&mut slices);
@@ -327,7 +361,9 @@ impl Driver {
         match self.connection.transport_state() {
             TransportState::Closed => {
                 // The end of the stream is told where there is still one.
-                self.shut_down(cx);
+                if self.poll_last_words(cx).is_pending() {
+                    return Poll::Pending;
+                }
                 self.link = None;
                 self.timer = None;
                 return Poll::Ready(());
@@ -336,6 +372,31 @@ impl Driver {
             _ => {}
         }
         Poll::Pending
+    }
+
+    /// A layered stream holds what it was given to write: it gets the time of
+    /// the closing handshake to let go of it.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(link) = &mut self.link else {
+            return Poll::Ready(());
+        };
+        if link.writing == Writing::Failed {
+            return Poll::Ready(());
+        }
+        if !link.flushed {
+            link.flushed = link.io.poll_flush(cx).is_ready();
+        }
+        if link.flushed && link.io.poll_shutdown(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let at = *self
+            .dropped_by
+            .get_or_insert_with(|| now() + self.connection.config().close_timeout.min(MOST));
+        self.timer = None;
+        if now() >= at {
+            return Poll::Ready(());
+        }
+        self.arm(at).poll(cx)
     }
 
     /// Nothing is there to read. Ready where something happened all the same.

@@ -15,6 +15,10 @@ const ROOM: usize = 64 << 10;
 /// What a waiting message costs beside its bytes.
 const ENTRY: usize = 64;
 
+/// Pings and pongs that wait for a program which may never ask for any: beyond
+/// it, the oldest is forgotten.
+const CONTROLS: usize = 16;
+
 /// An event, or a piece of a message.
 #[derive(Debug)]
 pub(crate) enum Arrival {
@@ -54,12 +58,16 @@ impl Arrival {
     }
 
     fn weight(&self) -> usize {
-        let bytes = match self {
-            Self::Event(Event::Message(message)) => message.len(),
+        match self {
+            Self::Event(Event::Message(message)) => ENTRY + message.len(),
+            Self::Piece(piece) => ENTRY + piece.data.len(),
+            // They are few.
             Self::Event(_) => 0,
-            Self::Piece(piece) => piece.data.len(),
-        };
-        ENTRY + bytes
+        }
+    }
+
+    fn is_control(&self) -> bool {
+        matches!(self, Self::Event(Event::Ping(_) | Event::Pong(_)))
     }
 }
 
@@ -75,6 +83,7 @@ fn bytes(data: Data<'_>) -> Bytes {
 pub(crate) struct Inbox {
     arrivals: VecDeque<Arrival>,
     len: usize,
+    controls: usize,
 }
 
 impl Inbox {
@@ -87,7 +96,21 @@ impl Inbox {
         self.arrivals.is_empty()
     }
 
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn push(&mut self, arrival: Arrival) {
+        if arrival.is_control() {
+            if self.controls == CONTROLS
+                && let Some(oldest) = self.arrivals.iter().position(Arrival::is_control)
+            {
+                self.arrivals.remove(oldest);
+                self.controls -= 1;
+            }
+            self.controls += 1;
+        }
         self.len += arrival.weight();
         self.arrivals.push_back(arrival);
     }
@@ -95,6 +118,7 @@ impl Inbox {
     pub(crate) fn pop(&mut self) -> Option<Arrival> {
         let arrival = self.arrivals.pop_front()?;
         self.len -= arrival.weight();
+        self.controls -= usize::from(arrival.is_control());
         Some(arrival)
     }
 }
@@ -166,6 +190,14 @@ impl Stream {
             *self = Self::Read;
         }
         true
+    }
+
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Gathered(gathered) => gathered.capacity(),
+            _ => 0,
+        }
     }
 
     /// The reader is gone.

@@ -121,7 +121,8 @@ impl fmt::Display for Limit {
 }
 
 /// Bytes that many connections may hold together in messages being assembled
-/// and in output not yet taken by the transport. Cheap to clone: all clones
+/// and in output not yet taken by the transport. What they share, as a message
+/// that is encoded once for all of them, counts for each. Cheap to clone: all clones
 /// draw on the same budget.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
@@ -150,6 +151,12 @@ impl MemoryBudget {
         self.shared.total
     }
 
+    /// A share of nothing yet, for whoever holds what a connection has handed
+    /// out.
+    pub fn share(&self) -> Share {
+        Share::new(Some(self.clone()))
+    }
+
     /// The bytes in use now.
     pub fn used(&self) -> usize {
         self.shared.used.load(Ordering::Relaxed)
@@ -170,9 +177,10 @@ impl MemoryBudget {
     }
 }
 
-/// One connection's share of a [`MemoryBudget`], given back when dropped.
+/// A share of a [`MemoryBudget`], given back when dropped. The default is of no
+/// budget, and has no bounds.
 #[derive(Debug, Default)]
-pub(crate) struct Share {
+pub struct Share {
     budget: Option<MemoryBudget>,
     held: usize,
 }
@@ -182,9 +190,12 @@ impl Share {
         Self { budget, held: 0 }
     }
 
-    /// Makes the share `bytes` large. Growing fails where the budget is used
-    /// up, and changes nothing then; shrinking never fails.
-    pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
+    /// Makes the share `bytes` large; shrinking never fails.
+    ///
+    /// # Errors
+    ///
+    /// [`BudgetExhausted`] where the budget has not that much: nothing changes.
+    pub fn resize(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
         let Some(budget) = &self.budget else {
             return Ok(());
         };
@@ -212,10 +223,14 @@ impl Drop for Share {
 }
 
 /// A [`Share`] could not grow.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BudgetExhausted {
-    pub(crate) used: usize,
-    pub(crate) total: usize,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected at most {total} bytes in the memory budget, got {used}")]
+#[non_exhaustive]
+pub struct BudgetExhausted {
+    /// Bytes that would be in use.
+    pub used: usize,
+    /// Bytes of the whole budget.
+    pub total: usize,
 }
 
 #[cfg(test)]

@@ -60,7 +60,10 @@ impl Left {
         let earned = u32::try_from(earned).unwrap_or(u32::MAX);
         if earned > 0 {
             self.tries = self.tries.saturating_add(earned).min(self.budget.tries);
-            self.counted = now;
+            self.counted = u32::try_from(passed.as_nanos() / refill.as_nanos().max(1))
+                .ok()
+                .and_then(|periods| self.counted.checked_add(refill.checked_mul(periods)?))
+                .unwrap_or(now);
         }
         let taken = self.tries > 0;
         self.tries = self.tries.saturating_sub(1);

@@ -88,6 +88,8 @@ pub struct ReconnectingBuilder {
     pub(super) backoff: Backoff,
     pub(super) budget: RetryBudget,
     pub(super) lasting: Duration,
+    pub(super) most_retry_after: Duration,
+    pub(super) close_timeout: Duration,
     pub(super) bounds: Bounds,
     pub(super) decide: Decide,
     pub(super) refresh: Option<Refresh>,
@@ -112,6 +114,8 @@ impl ReconnectingBuilder {
             backoff: Backoff::default(),
             budget: RetryBudget::default(),
             lasting: Duration::from_secs(10),
+            most_retry_after: Duration::from_mins(10),
+            close_timeout: Duration::from_secs(30),
             bounds: Bounds {
                 messages: 1024,
                 bytes: 1 << 20,
@@ -149,6 +153,21 @@ impl ReconnectingBuilder {
     #[must_use]
     pub fn lasting(mut self, time: Duration) -> Self {
         self.lasting = time;
+        self
+    }
+
+    /// The longest wait that a server may ask for with `Retry-After`: 10 min. A
+    /// jitter comes on top.
+    #[must_use]
+    pub fn most_retry_after(mut self, time: Duration) -> Self {
+        self.most_retry_after = time;
+        self
+    }
+
+    /// How long closing may take in all, sending what waits included: 30 s.
+    #[must_use]
+    pub fn close_timeout(mut self, time: Duration) -> Self {
+        self.close_timeout = time;
         self
     }
 

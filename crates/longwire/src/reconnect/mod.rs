@@ -1,13 +1,16 @@
 //! A socket that comes back.
 //!
-//! Read `backoff` and `budget` (when to try), `outbox` (what waits to be sent),
-//! `builder` (settings), `task` (what keeps the connection), then this file.
+//! Read `backoff` and `budget` (when to try), `outbox` (what waits to be sent)
+//! and `inbox` (what waits to be read), `builder` (settings), `task` (what keeps
+//! the connection), then this file.
 
 mod backoff;
 
 mod budget;
 
 mod outbox;
+
+mod inbox;
 
 mod builder;
 
@@ -22,13 +25,14 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_sink::Sink;
 use longwire_proto::{CloseCode, CloseFrame, Role};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::message::Message;
 pub use backoff::Backoff;
 pub use budget::RetryBudget;
 pub use builder::{Attempt, Lost, ReconnectingBuilder};
+use inbox::Inbox;
 use outbox::Outbox;
 pub use outbox::WhileAway;
 
@@ -46,16 +50,13 @@ pub enum ConnectionState {
     Closed,
 }
 
-/// Received messages that wait for the program, beside those that the socket
-/// itself holds. Above it, the socket is not read.
-const INBOX: usize = 16;
-
 /// A WebSocket client that reconnects by itself.
 ///
 /// A message that waits when a connection breaks is sent over the next one, in
 /// order. One that was handed to a connection is not sent again: where that broke
 /// before the server got it, it is lost. Servers that must get each message once
-/// number them.
+/// number them. What has arrived and is not read when a connection ends is kept
+/// for the program, up to 1 MiB.
 ///
 /// ```no_run
 /// # async fn example() -> longwire::Result<()> {
@@ -70,7 +71,7 @@ const INBOX: usize = 16;
 #[derive(Debug)]
 pub struct ReconnectingSocket {
     sender: ReconnectingSender,
-    inbox: mpsc::Receiver<Result<Message>>,
+    inbox: Inbox,
 }
 
 /// Sends on a [`ReconnectingSocket`]. Cheap to clone; the socket ends when it and
@@ -124,7 +125,7 @@ impl ReconnectingSocket {
     ///
     /// Safe.
     pub async fn next(&mut self) -> Option<Result<Message>> {
-        self.inbox.recv().await
+        self.inbox.next().await
     }
 
     /// As [`ReconnectingSender::send`].
@@ -149,7 +150,8 @@ impl ReconnectingSocket {
     }
 
     /// Sends what waits where there is a connection, closes it, and waits for
-    /// the end. Without one, it is the end.
+    /// the end, at most the [`ReconnectingBuilder::close_timeout`]. Without one,
+    /// it is the end.
     ///
     /// # Errors
     ///
@@ -161,7 +163,7 @@ impl ReconnectingSocket {
     ) -> Result<()> {
         self.sender.close(code, reason)?;
         // What still comes is not wanted any more.
-        while self.inbox.recv().await.is_some() {}
+        while self.inbox.next().await.is_some() {}
         Ok(())
     }
 }
@@ -176,7 +178,7 @@ impl ReconnectingBuilder {
         let outbox = Arc::new(Outbox::new(self.bounds));
         let (state, state_seen) = watch::channel(ConnectionState::Connecting(1));
         let (command, commanded) = watch::channel(Command::Run);
-        let (inbox, received) = mpsc::channel(INBOX);
+        let (inbox, received) = inbox::inbox();
         let task = task::Task::new(self, outbox.clone(), state, commanded, inbox);
         tokio::spawn(task.run());
         let handle = Handle {
@@ -208,7 +210,17 @@ impl ReconnectingSender {
     /// Safe: a message is taken whole or not at all.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let mut message = Some(message.into());
-        std::future::poll_fn(|cx| self.handle.outbox.poll_push(cx, &mut message)).await
+        let outbox = &self.handle.outbox;
+        let mut leaving = Leaving {
+            outbox,
+            waits: false,
+        };
+        std::future::poll_fn(|cx| {
+            let pushed = outbox.poll_push(cx, &mut message);
+            leaving.waits = pushed.is_pending();
+            pushed
+        })
+        .await
     }
 
     /// How the connection is doing.
@@ -229,6 +241,20 @@ impl ReconnectingSender {
     }
 }
 
+/// A task that gives up waiting is not kept in mind.
+struct Leaving<'o> {
+    outbox: &'o Outbox,
+    waits: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.outbox.wake_senders();
+        }
+    }
+}
+
 impl fmt::Debug for ReconnectingSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReconnectingSender")
@@ -241,7 +267,7 @@ impl Stream for ReconnectingSocket {
     type Item = Result<Message>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.inbox.poll_recv(cx)
+        self.inbox.poll_next(cx)
     }
 }
 
@@ -267,7 +293,12 @@ impl<M: Into<Message>> Sink<M> for ReconnectingSender {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        std::task::ready!(self.handle.outbox.poll_empty(cx));
-        Poll::Ready(self.close(CloseCode::NORMAL, ""))
+        let outbox = &self.handle.outbox;
+        std::task::ready!(outbox.poll_empty(cx));
+        let ended = outbox.poll_ended(cx);
+        if ended.is_pending() && matches!(*self.handle.command.borrow(), Command::Run) {
+            self.close(CloseCode::NORMAL, "")?;
+        }
+        ended.map(Ok)
     }
 }

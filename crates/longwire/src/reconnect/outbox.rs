@@ -40,6 +40,8 @@ struct Inner {
     queue: VecDeque<Message>,
     bytes: usize,
     open: bool,
+    /// Whether a message is being handed to a connection.
+    in_flight: bool,
     /// Nothing will be sent any more.
     ended: bool,
     /// Those that wait for room.
@@ -121,6 +123,7 @@ impl Outbox {
     pub(super) fn poll_next(&self, cx: &Context<'_>, finishing: bool) -> Poll<Option<Message>> {
         let mut inner = self.lock();
         if let Some(message) = inner.pop() {
+            inner.in_flight = true;
             return Poll::Ready(Some(message));
         }
         if finishing {
@@ -130,9 +133,17 @@ impl Outbox {
         Poll::Pending
     }
 
+    /// What [`Outbox::poll_next`] gave has been handed to a connection.
+    pub(super) fn handed_over(&self) {
+        let mut inner = self.lock();
+        inner.in_flight = false;
+        inner.wake_senders();
+    }
+
     /// Puts back a message that was not sent.
     pub(super) fn put_back(&self, message: Message) {
         let mut inner = self.lock();
+        inner.in_flight = false;
         inner.bytes += message.len();
         inner.queue.push_front(message);
     }
@@ -140,11 +151,26 @@ impl Outbox {
     /// Ready once everything is sent, or nothing will be.
     pub(super) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if inner.queue.is_empty() || inner.ended {
+        if inner.queue.is_empty() && !inner.in_flight || inner.ended {
             return Poll::Ready(());
         }
         inner.wait(cx);
         Poll::Pending
+    }
+
+    /// Ready once nothing will be sent any more.
+    pub(super) fn poll_ended(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return Poll::Ready(());
+        }
+        inner.wait(cx);
+        Poll::Pending
+    }
+
+    /// Has those that wait say so again: one of them does no longer.
+    pub(super) fn wake_senders(&self) {
+        self.lock().wake_senders();
     }
 
     /// Whether there is a connection.

@@ -1,19 +1,20 @@
 //! The task that keeps a connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use longwire_proto::{CloseCode, CloseFrame, ClosedBy};
+use longwire_proto::{CloseCode, CloseFrame, Closed, ClosedBy};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::budget::Left;
 use super::builder::{Attempt, Lost, ReconnectingBuilder};
+use super::inbox::InboxSender;
 use super::outbox::Outbox;
 use super::{Command, ConnectionState};
 use crate::error::{Error, Result};
-use crate::message::Message;
 use crate::socket::{Receiver, Sender, Socket};
 
 pub(super) struct Task {
@@ -21,15 +22,26 @@ pub(super) struct Task {
     outbox: Arc<Outbox>,
     state: watch::Sender<ConnectionState>,
     command: watch::Receiver<Command>,
-    inbox: mpsc::Sender<Result<Message>>,
+    inbox: InboxSender,
     rng: StdRng,
     left: Left,
     /// Tries since the last connection that lasted.
     tries: u32,
 }
 
+/// How long to wait where a message cannot be sent for want of memory.
+const SEND_AGAIN: Duration = Duration::from_millis(100);
+
 /// The program wants no more.
 struct Stop;
+
+/// However the task ends, also where a function of the program's panics in it,
+/// those that wait for it are told.
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
 
 impl Task {
     pub(super) fn new(
@@ -37,7 +49,7 @@ impl Task {
         outbox: Arc<Outbox>,
         state: watch::Sender<ConnectionState>,
         command: watch::Receiver<Command>,
-        inbox: mpsc::Sender<Result<Message>>,
+        inbox: InboxSender,
     ) -> Self {
         let rng = match settings.seed {
             Some(seed) => StdRng::seed_from_u64(seed),
@@ -58,17 +70,23 @@ impl Task {
     pub(super) async fn run(mut self) {
         let mut asked = self.command.clone();
         let last = self.keep(&mut asked).await;
-        self.outbox.end();
-        self.state.send_replace(ConnectionState::Closed);
+        self.end();
         if let Err(lost) = last {
             tracing::debug!(?lost, "given up");
             // An orderly end is no error.
             if matches!(&lost, Lost::Closed(closed) if closed.clean) {
                 return;
             }
-            // Where nobody reads, nobody is told.
-            let _ = self.inbox.send(Err(lost.into_error())).await;
+            self.inbox.push(Err(lost.into_error()));
         }
+    }
+
+    fn end(&self) {
+        self.outbox.end();
+        self.state.send_if_modified(|state| {
+            let before = std::mem::replace(state, ConnectionState::Closed);
+            before != ConnectionState::Closed
+        });
     }
 
     /// Connects again and again; ends where the program has closed, or with what
@@ -97,7 +115,9 @@ impl Task {
                 .settings
                 .backoff
                 .delay(self.tries.saturating_sub(1), &mut self.rng);
-            let wait = lost.retry_after().unwrap_or_default() + jitter;
+            let asked_for = lost.retry_after().unwrap_or_default();
+            let wait = asked_for.min(self.settings.most_retry_after);
+            let wait = wait.saturating_add(jitter);
             tracing::debug!(?lost, ?wait, "trying again");
             self.state.send_replace(ConnectionState::Waiting(wait));
             tokio::select! {
@@ -128,8 +148,20 @@ impl Task {
         self.outbox.set_open(true);
         let (sender, receiver) = socket.split();
         let mut command = self.command.clone();
-        let sending = send(&self.outbox, sender, &mut command);
-        let receiving = receive(&self.inbox, receiver);
+        let closing_by = async {
+            told_to_stop(&mut self.command.clone()).await;
+            sleep(self.settings.close_timeout).await;
+            sender.cut();
+            std::future::pending().await
+        };
+        let sending = async {
+            tokio::select! {
+                biased;
+                sent = send(&self.outbox, &sender, &mut command) => sent,
+                stopped = closing_by => stopped,
+            }
+        };
+        let receiving = receive(&self.inbox, receiver, sender.ended());
         // Both to their ends: what is being sent when the connection breaks is
         // put back.
         let (stopped, lost) = futures_util::future::join(sending, receiving).await;
@@ -166,7 +198,7 @@ fn closing(command: &watch::Receiver<Command>) -> Option<CloseFrame> {
 /// Sends what comes into the outbox, until the connection or the program ends.
 async fn send(
     outbox: &Outbox,
-    sender: Sender,
+    sender: &Sender,
     command: &mut watch::Receiver<Command>,
 ) -> Option<Stop> {
     loop {
@@ -180,9 +212,21 @@ async fn send(
         };
         match (message, finishing) {
             (Some(message), _) => {
-                if sender.send(message.clone()).await.is_err() {
-                    outbox.put_back(message);
+                let Err((error, left)) = sender.hand_over(message).await else {
+                    outbox.handed_over();
+                    continue;
+                };
+                match left {
+                    Some(message) => outbox.put_back(message),
+                    None => outbox.handed_over(),
+                }
+                if matches!(error, Error::Closing | Error::Closed(_)) {
                     return None;
+                }
+                tracing::warn!(%error, "a message waits: it cannot be sent now");
+                tokio::select! {
+                    () = sleep(SEND_AGAIN) => {}
+                    _ = sender.ended() => return None,
                 }
             }
             (None, Some(frame)) => {
@@ -197,18 +241,49 @@ async fn send(
 }
 
 /// Hands on what arrives; tells how the connection ended, or nothing where the
-/// program wants no more.
-async fn receive(inbox: &mpsc::Sender<Result<Message>>, mut receiver: Receiver) -> Option<Lost> {
-    while let Some(message) = receiver.next().await {
-        match message {
-            Ok(message) => {
-                // Where nobody reads, the sending half may go on.
-                let _ = inbox.send(Ok(message)).await;
+/// program wants no more. While the program does not read, neither is the socket
+/// read, but its end is noticed.
+async fn receive(
+    inbox: &InboxSender,
+    mut receiver: Receiver,
+    ended: impl Future<Output = Closed>,
+) -> Option<Lost> {
+    let mut ended = std::pin::pin!(ended);
+    let mut is_over = false;
+    let mut thrown_away = 0;
+    loop {
+        if !is_over {
+            tokio::select! {
+                biased;
+                () = inbox.room() => {}
+                _ = &mut ended => is_over = true,
             }
-            Err(Error::Closed(closed)) => return Some(Lost::Closed(*closed)),
-            Err(error) => return Some(Lost::Failed(error)),
+        }
+        match receiver.next().await {
+            Some(Ok(message)) if is_over => {
+                thrown_away += u64::from(!inbox.push_left_over(message));
+            }
+            Some(Ok(message)) => inbox.push(Ok(message)),
+            Some(Err(error)) => {
+                warn_of(thrown_away);
+                return Some(match error {
+                    Error::Closed(closed) => Lost::Closed(*closed),
+                    error => Lost::Failed(error),
+                });
+            }
+            None => break,
         }
     }
+    warn_of(thrown_away);
     let closed = receiver.closed()?;
     (closed.by != ClosedBy::Local).then_some(Lost::Closed(closed))
+}
+
+fn warn_of(thrown_away: u64) {
+    if thrown_away > 0 {
+        tracing::warn!(
+            messages = thrown_away,
+            "a connection ended before the program has read it"
+        );
+    }
 }

@@ -14,7 +14,9 @@ use tokio::io::AsyncRead;
 
 use super::reader::MessageReader;
 use super::writer::MessageWriter;
-use super::{Handle, Outgoing, Socket, poll_close, poll_event, poll_message, send};
+use super::{
+    Handle, Leaving, Outgoing, Socket, poll_close, poll_event, poll_message, send, send_from,
+};
 use crate::driver::Wanted;
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
@@ -75,6 +77,21 @@ impl Sender {
         send(&self.handle.shared, Outgoing::Pong(payload.into())).await
     }
 
+    /// Sends a message; gives it back where it was not handed to the connection.
+    pub(crate) async fn hand_over(&self, message: Message) -> Result<(), (Error, Option<Message>)> {
+        let mut outgoing = Some(Outgoing::Message(message));
+        let sent = send_from(&self.handle.shared, &mut outgoing).await;
+        sent.map_err(|error| match outgoing {
+            Some(Outgoing::Message(message)) => (error, Some(message)),
+            _ => (error, None),
+        })
+    }
+
+    /// Drops the transport.
+    pub(crate) fn cut(&self) {
+        self.handle.shared.cut();
+    }
+
     /// Starts closing the connection, behind all that was sent, and returns:
     /// the receiving half sees the end. [`Sender::ended`] waits for it.
     ///
@@ -90,7 +107,17 @@ impl Sender {
 
     /// Waits for the end of the connection, whoever ends it.
     pub async fn ended(&self) -> Closed {
-        std::future::poll_fn(|cx| self.handle.shared.poll_closed(cx, false)).await
+        let shared = &self.handle.shared;
+        let mut leaving = Leaving {
+            shared,
+            waits: false,
+        };
+        std::future::poll_fn(|cx| {
+            let closed = shared.poll_closed(cx, false);
+            leaving.waits = closed.is_pending();
+            closed
+        })
+        .await
     }
 
     /// As [`Socket::closed`].

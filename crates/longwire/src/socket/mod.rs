@@ -364,7 +364,36 @@ fn masking_keys() -> MaskingKeys {
 
 async fn send(shared: &Shared, outgoing: Outgoing) -> Result<()> {
     let mut outgoing = Some(outgoing);
-    std::future::poll_fn(|cx| shared.poll_send(cx, &mut outgoing)).await
+    send_from(shared, &mut outgoing).await
+}
+
+/// Sends what is there, and leaves it there where it is not taken.
+async fn send_from(shared: &Shared, outgoing: &mut Option<Outgoing>) -> Result<()> {
+    let mut leaving = Leaving {
+        shared,
+        waits: false,
+    };
+    std::future::poll_fn(|cx| {
+        let sent = shared.poll_send(cx, outgoing);
+        leaving.waits = sent.is_pending();
+        sent
+    })
+    .await
+}
+
+/// A task that gives up waiting is not kept in mind: those that do wait are
+/// woken, and say so again.
+struct Leaving<'s> {
+    shared: &'s Shared,
+    waits: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.shared.wake_all();
+        }
+    }
 }
 
 fn poll_event(

@@ -117,31 +117,57 @@ impl Shared {
 
     /// The next event; `None` at the end of the connection.
     pub(crate) fn poll_event(&self, cx: &Context<'_>, wanted: Wanted) -> Poll<Option<Event>> {
-        // Registered before looking, so that no event falls in between.
-        self.wait_as_receiver(cx);
-        let (event, made_room) = self.with(|driver, cx| {
-            let had_room = driver.has_room();
-            let event = driver.poll_event(cx, wanted);
-            (event, !had_room && driver.has_room())
-        });
-        if made_room {
-            self.wake_keeper();
-        }
-        event
+        self.poll_received(cx, |driver, cx| driver.poll_event(cx, wanted))
     }
 
     /// The next piece of a message that is read as a stream.
     pub(crate) fn poll_piece(&self, cx: &Context<'_>) -> Poll<Option<Piece>> {
-        self.wait_as_receiver(cx);
-        let (piece, made_room) = self.with(|driver, cx| {
-            let had_room = driver.has_room();
-            let piece = driver.poll_piece(cx);
-            (piece, !had_room && driver.has_room())
-        });
-        if made_room {
-            self.wake_keeper();
+        self.poll_received(cx, Driver::poll_piece)
+    }
+
+    fn poll_received<T>(
+        &self,
+        cx: &Context<'_>,
+        poll: impl Fn(&mut Driver, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let receive = || {
+            let (received, made_room) = self.with(|driver, cx| {
+                let had_room = driver.has_room();
+                let received = poll(driver, cx);
+                (received, !had_room && driver.has_room())
+            });
+            if made_room {
+                self.wake_keeper();
+            }
+            received
+        };
+        let mut received = receive();
+        if received.is_pending() {
+            // Once more, so that nothing falls between looking and waiting.
+            self.wait_as_receiver(cx);
+            received = receive();
         }
-        piece
+        if received.is_ready() {
+            self.stop_waiting_as_receiver(cx);
+        }
+        received
+    }
+
+    /// The program has got what it waited for and may do something else now:
+    /// reading is the keeper's.
+    fn stop_waiting_as_receiver(&self, cx: &Context<'_>) {
+        let mut waiting = lock(&self.waiting.0);
+        waiting.receiver = None;
+        // A keeper in the same task has its turn when the program waits.
+        let elsewhere = |keeper: &mut Waker| !keeper.will_wake(cx.waker());
+        let keeper = match self.drive {
+            Drive::Caller => waiting.keeper.take_if(elsewhere),
+            Drive::Task => None,
+        };
+        drop(waiting);
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
     }
 
     /// The reader of a message is gone before its end.
@@ -149,7 +175,8 @@ impl Shared {
         lock(&self.driver).skip_stream();
     }
 
-    /// Waits until a message is taken. `None` in `message` says that it was.
+    /// Waits until a message is taken. `None` in `message` says that it was, also
+    /// where what follows is an error.
     pub(crate) fn poll_send(
         &self,
         cx: &Context<'_>,
@@ -180,9 +207,8 @@ impl Shared {
                 if driver.poll_room(cx).is_pending() {
                     return Poll::Pending;
                 }
-                if let Some(message) = message.take() {
-                    enqueue(&mut driver.connection, message)?;
-                }
+                enqueue(&mut driver.connection, waiting)?;
+                *message = None;
             }
             if driver.poll_transmit(cx).is_pending()
                 && driver.connection.is_output_full()
@@ -199,7 +225,7 @@ impl Shared {
 
     /// Takes a message without writing it, for a sink that is ready.
     pub(crate) fn start_send(&self, message: Outgoing) -> Result<()> {
-        self.connection(|connection| enqueue(connection, message))
+        self.connection(|connection| enqueue(connection, &message))
     }
 
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
@@ -333,18 +359,18 @@ impl Outgoing {
     }
 }
 
-fn enqueue(connection: &mut Connection, outgoing: Outgoing) -> Result<()> {
+fn enqueue(connection: &mut Connection, outgoing: &Outgoing) -> Result<()> {
     let result = match outgoing {
         Outgoing::Message(message) => {
             let kind = message.kind();
-            connection.send_bytes(kind, message.into_bytes())
+            connection.send_bytes(kind, message.clone().into_bytes())
         }
-        Outgoing::Encoded(message) => connection.send_encoded(&message),
+        Outgoing::Encoded(message) => connection.send_encoded(message),
         Outgoing::Fragment {
             kind, payload, fin, ..
-        } => connection.send_fragment(kind, &payload, fin),
-        Outgoing::Ping(payload) => connection.ping(&payload),
-        Outgoing::Pong(payload) => connection.pong(&payload),
+        } => connection.send_fragment(*kind, payload, *fin),
+        Outgoing::Ping(payload) => connection.ping(payload),
+        Outgoing::Pong(payload) => connection.pong(payload),
     };
     result.map_err(|error| match error {
         longwire_proto::SendError::Closed => no_longer_open(connection),

@@ -176,13 +176,11 @@ impl Connection {
         self.end_abnormally(code, &reason, ClosedBy::Failure(error), now);
     }
 
-    /// Fails the connection because a message that was handed out in pieces came
-    /// to `size` bytes, more than whoever puts them together can take.
-    pub fn refuse_message(&mut self, size: usize, now: Instant) {
+    /// Fails the connection because what was handed out has passed a limit of
+    /// whoever holds it: `value`, where at most `max` may be.
+    pub fn refuse(&mut self, limit: Limit, value: usize, max: usize, now: Instant) {
         if self.state.reads_frames() {
-            let max = self.config.limits.message_size;
-            let error = ProtocolError::limit(Limit::MessageSize, size as u64, max);
-            self.fail(error, now);
+            self.fail(ProtocolError::limit(limit, value as u64, max), now);
         }
     }
 

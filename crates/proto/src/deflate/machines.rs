@@ -21,7 +21,7 @@ const KEPT_PACKED: usize = 256 << 10;
 
 /// About the memory of a decompressor, for those that a message holds while
 /// the rest of it is awaited.
-pub(crate) const INFLATER_BYTES: usize = 44 << 10;
+pub(crate) const INFLATER_BYTES: usize = 46 << 10;
 
 /// What a compressor is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

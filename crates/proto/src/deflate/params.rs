@@ -39,11 +39,11 @@ impl Agreement {
         match sender {
             Role::Server => Direction {
                 takeover: !self.server_no_context_takeover,
-                window_bits: self.server_max_window_bits,
+                window_bits: self.server_max_window_bits.min(MAX_WINDOW_BITS),
             },
             Role::Client => Direction {
                 takeover: !self.client_no_context_takeover,
-                window_bits: self.client_max_window_bits,
+                window_bits: self.client_max_window_bits.min(MAX_WINDOW_BITS),
             },
         }
     }
