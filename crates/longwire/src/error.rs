@@ -189,7 +189,7 @@ pub enum UsageError {
     /// The URL does not parse.
     #[error("expected a URL such as ws://example.com/chat, got {url:?}: {source}")]
     Url {
-        /// As given.
+        /// As given, without credentials.
         url: String,
         /// Why.
         source: url::ParseError,
@@ -235,7 +235,7 @@ pub enum UsageError {
     Header {
         /// The name as given.
         name: String,
-        /// The value as given.
+        /// The value as given; "..." where it is a secret.
         value: String,
     },
     /// A setting of compression.
@@ -323,6 +323,22 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
+    /// Whether another address of the same server may do.
+    pub(crate) fn is_of_address(&self) -> bool {
+        use tokio_socks::Error as Socks;
+        let Self::Socks { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source,
+            Socks::HostUnreachable
+                | Socks::NetworkUnreachable
+                | Socks::ConnectionRefused
+                | Socks::TtlExpired
+                | Socks::AddressTypeNotSupported
+        )
+    }
+
     fn fault(&self) -> Fault {
         use tokio_socks::Error as Socks;
         match self {

@@ -1,5 +1,6 @@
 //! Headers that a program gives one by one, to be judged at the end.
 
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::UsageError;
@@ -17,12 +18,15 @@ impl GivenHeaders {
             HeaderName::from_bytes(name.as_bytes()),
             HeaderValue::from_str(value),
         ) {
-            (Ok(name), Ok(value)) => {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(is_secret(name.as_str()));
                 self.map.append(name, value);
             }
             _ => {
-                self.bad
-                    .get_or_insert_with(|| (name.to_owned(), value.to_owned()));
+                self.bad.get_or_insert_with(|| {
+                    let shown = if is_secret(name) { "..." } else { value };
+                    (name.to_owned(), shown.to_owned())
+                });
             }
         }
     }
@@ -43,5 +47,28 @@ impl GivenHeaders {
             None => Ok(&self.map),
             Some((name, value)) => Err(UsageError::Header { name, value }),
         }
+    }
+}
+
+/// Whether what a header has is kept out of logs and errors.
+fn is_secret(name: &str) -> bool {
+    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE]
+        .iter()
+        .any(|secret| name.trim().eq_ignore_ascii_case(secret.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_in_no_log_and_no_error() {
+        let mut headers = GivenHeaders::default();
+        headers.append("authorization", "Bearer s3cr3t");
+        headers.append("Cookie", "sid=s3cr3t");
+        assert!(!format!("{headers:?}").contains("s3cr3t"));
+        headers.append("Authorization", "Bearer s3cr3t\n");
+        let told = headers.get().unwrap_err().to_string();
+        assert!(told.contains("Authorization") && !told.contains("s3cr3t"));
     }
 }

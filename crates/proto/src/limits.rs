@@ -123,7 +123,8 @@ impl fmt::Display for Limit {
 /// Bytes that many connections may hold together in messages being assembled
 /// and in output not yet taken by the transport. What they share, as a message
 /// that is encoded once for all of them, counts for each. Cheap to clone: all clones
-/// draw on the same budget.
+/// draw on the same budget. The fuller it is, the less one connection may hold: at
+/// most four times what is left, so that no few take it all.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
     shared: Arc<Shared>,
@@ -162,12 +163,14 @@ impl MemoryBudget {
         self.shared.used.load(Ordering::Relaxed)
     }
 
-    fn reserve(&self, bytes: usize) -> bool {
+    /// Takes `bytes` more for a share that comes to `held` with them.
+    fn reserve(&self, bytes: usize, held: usize) -> bool {
         let total = self.shared.total;
+        let fits = |sum: &usize| *sum <= total && held <= MOST_OF_LEFT.saturating_mul(total - sum);
         self.shared
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|&sum| sum <= total)
+                used.checked_add(bytes).filter(fits)
             })
             .is_ok()
     }
@@ -176,6 +179,11 @@ impl MemoryBudget {
         self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
+
+/// A share is at most so many times what it leaves of the budget. The more is in
+/// use, the less a single connection gets, so that a few that hold on to all they
+/// can do not take the rest with them.
+const MOST_OF_LEFT: usize = 4;
 
 /// A share of a [`MemoryBudget`], given back when dropped. The default is of no
 /// budget, and has no bounds.
@@ -194,13 +202,14 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// [`BudgetExhausted`] where the budget has not that much: nothing changes.
+    /// [`BudgetExhausted`] where the budget has not that much, or not for one
+    /// connection: nothing changes.
     pub fn resize(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
         let Some(budget) = &self.budget else {
             return Ok(());
         };
         if bytes > self.held {
-            if !budget.reserve(bytes - self.held) {
+            if !budget.reserve(bytes - self.held, bytes) {
                 return Err(BudgetExhausted {
                     used: budget.used().saturating_add(bytes - self.held),
                     total: budget.total(),
@@ -224,7 +233,7 @@ impl Drop for Share {
 
 /// A [`Share`] could not grow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected at most {total} bytes in the memory budget, got {used}")]
+#[error("expected at most {total} bytes in the memory budget, and some of them left, got {used}")]
 #[non_exhaustive]
 pub struct BudgetExhausted {
     /// Bytes that would be in use.
@@ -245,12 +254,28 @@ mod tests {
         assert!(one.resize(60).is_ok());
         let refused = two.resize(41).unwrap_err();
         assert_eq!((refused.used, refused.total), (101, 100));
-        assert!(two.resize(40).is_ok());
-        assert_eq!(budget.used(), 100);
+        assert!(two.resize(32).is_ok());
+        assert_eq!(budget.used(), 92);
         assert!(one.resize(10).is_ok());
-        assert_eq!(budget.used(), 50);
+        assert_eq!(budget.used(), 42);
         drop((one, two));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn shares_that_take_all_they_can_leave_some_to_others() {
+        let budget = MemoryBudget::new(1 << 20);
+        let mut greedy: Vec<Share> = (0..100).map(|_| budget.share()).collect();
+        for share in &mut greedy {
+            let mut held = 0;
+            while share.resize(held + 100).is_ok() {
+                held += 100;
+            }
+        }
+        let left = budget.total() - budget.used();
+        assert!(left > 0);
+        let mut modest = budget.share();
+        assert!(modest.resize(left / 2).is_ok(), "{left} left");
     }
 
     #[test]

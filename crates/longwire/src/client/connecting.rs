@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, StatusCode, Version};
+use http::header::{AUTHORIZATION, COOKIE, LOCATION, ORIGIN, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use longwire_proto::Role;
 use longwire_proto::handshake::client::Handshake;
 use rand::RngExt as _;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::handshake::{Shaken, shake_hands};
-use super::http2::{self, Failure, Opened, Origin, Session};
+use super::http2::{self, Failure, Opened, Origin, Session, Turn};
 use super::proxy::{Kind, Proxy};
 use super::target::Target;
 use super::tunnel::tunnel;
@@ -61,6 +61,15 @@ impl Timeouts {
     }
 }
 
+/// What came of a handshake on an HTTP/2 connection.
+enum OnSession {
+    Socket(Box<Socket>),
+    /// The connection broke before it was answered: another may do.
+    Broken(h2::Error),
+    /// The server wants HTTP/1.1 for it.
+    Http1,
+}
+
 /// A connection on which the handshake can begin.
 struct Connected {
     io: Io,
@@ -91,7 +100,7 @@ impl ClientBuilder {
             if self.redirects == 0 || !is_redirect {
                 return Err(Error::Refused(refusal));
             }
-            let next = redirected(&target, &refusal)?;
+            let mut next = redirected(&target, &refusal)?;
             followed += 1;
             if followed > self.redirects {
                 return Err(Error::Redirect(RedirectError::TooMany {
@@ -101,7 +110,12 @@ impl ClientBuilder {
             }
             tracing::debug!(to = %next.uri, "redirected");
             // Once the credentials have been left behind, they stay there.
-            same_origin &= target.is_same_origin(&next);
+            if target.is_same_origin(&next) {
+                next.authorization = next.authorization.or(target.authorization);
+            } else {
+                same_origin = false;
+                next.authorization = None;
+            }
             target = next;
         }
     }
@@ -110,14 +124,32 @@ impl ClientBuilder {
     /// over one of its own.
     async fn attempt(&self, target: &Target, same_origin: bool) -> Result<Socket> {
         let origin = Origin::of(target);
-        let offer = self.http2 && target.secure && self.pool.may_offer(&origin);
-        if offer && let Some(session) = self.pool.session(&origin) {
-            match self.open_on(session, target, same_origin, None).await? {
-                Ok(socket) => return Ok(socket),
-                Err(error) => {
-                    tracing::debug!(%error, "an HTTP/2 connection is no longer good");
-                    self.pool.remove(&origin);
+        let mut offer = self.http2 && target.secure && self.pool.may_offer(&origin);
+        // Others that connect to the same origin wait for what comes of this.
+        let mut opening = None;
+        if offer {
+            match self.pool.turn(&origin).await {
+                Turn::Use(session) => {
+                    let weak = Arc::downgrade(&session);
+                    match self.open_on(session, target, same_origin, None).await {
+                        Ok(OnSession::Socket(socket)) => return Ok(*socket),
+                        Ok(OnSession::Http1) => {
+                            self.pool.remember_without(origin.clone());
+                            offer = false;
+                        }
+                        Ok(OnSession::Broken(error)) => {
+                            tracing::debug!(%error, "an HTTP/2 connection is no longer good");
+                            self.pool.remove(&origin, &weak);
+                        }
+                        Err(Error::Timeout { .. }) => {
+                            tracing::debug!("an HTTP/2 connection answers no more");
+                            self.pool.remove(&origin, &weak);
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
+                Turn::Open(first) => opening = Some(first),
+                Turn::Alone => {}
             }
         }
         let connected = self.connect_to(target, offer).await?;
@@ -127,29 +159,38 @@ impl ClientBuilder {
             http2,
         } = connected;
         if !http2 {
+            if let Some(opening) = opening {
+                opening.into_http1();
+            }
             return self.open(io, target, same_origin, peer_addr).await;
         }
         let limits = &self.options.config.limits;
-        let opening = self
+        let starting = self
             .timeouts
             .within(Step::Handshake, Session::open(io, limits));
         let failed = |source| Error::Http2 {
             host: target.to_string(),
             source,
         };
-        match opening.await?.map_err(failed)? {
+        match starting.await?.map_err(failed)? {
             Opened::Session(session) => {
-                self.pool.insert(origin, &session);
+                self.pool.insert(origin.clone(), &session);
+                if let Some(opening) = opening {
+                    opening.into_session();
+                }
                 let opened = self.open_on(session, target, same_origin, peer_addr);
-                opened.await?.map_err(failed)
+                match opened.await? {
+                    OnSession::Socket(socket) => return Ok(*socket),
+                    OnSession::Broken(error) => return Err(failed(error)),
+                    OnSession::Http1 => {}
+                }
             }
-            Opened::NoExtendedConnect => {
-                tracing::debug!(host = %target, "no WebSockets over HTTP/2 here");
-                self.pool.remember_without(origin);
-                let Connected { io, peer_addr, .. } = self.connect_to(target, false).await?;
-                self.open(io, target, same_origin, peer_addr).await
-            }
+            Opened::NoExtendedConnect => drop(opening),
         }
+        tracing::debug!(host = %target, "no WebSockets over HTTP/2 here");
+        self.pool.remember_without(origin);
+        let Connected { io, peer_addr, .. } = self.connect_to(target, false).await?;
+        self.open(io, target, same_origin, peer_addr).await
     }
 
     //= rfc6455#4.1-7, rfc6455#4.1-8, rfc6455#4.1-37, rfc6455#4.1-38, rfc6455#10.6-1
@@ -205,9 +246,37 @@ impl ClientBuilder {
     }
 
     async fn reach_through(&self, proxy: &Proxy, target: &Target) -> Result<Io> {
+        if proxy.kind != (Kind::Socks5 { remote_dns: false }) {
+            return self.tunnel(proxy, target, None).await;
+        }
+        // As without a proxy, one address after the other.
+        let addresses = self.look_up(&target.host, target.port).await?;
+        let mut last = None;
+        for address in addresses {
+            match self.tunnel(proxy, target, Some(address)).await {
+                Err(Error::Proxy(error)) if error.is_of_address() => {
+                    last = Some(Error::Proxy(error));
+                }
+                result => return result,
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Resolve {
+            host: target.host.clone(),
+            source: std::io::ErrorKind::NotFound.into(),
+        }))
+    }
+
+    /// A byte stream through a proxy, which connects to the address where one is
+    /// given.
+    async fn tunnel(
+        &self,
+        proxy: &Proxy,
+        target: &Target,
+        address: Option<SocketAddr>,
+    ) -> Result<Io> {
         let mut io = Io::Tcp(self.dial(&proxy.host, proxy.port).await?);
         if proxy.kind == (Kind::Http { tls: true }) {
-            let config = self.tls.build(false)?;
+            let config = self.proxy_tls.build(false)?;
             let name = crate::tls::parse_name(proxy.host.clone())?;
             let connecting = TlsConnector::from(config).connect(name, io);
             let stream = self.timeouts.within(Step::Tls, connecting).await?;
@@ -217,18 +286,23 @@ impl ClientBuilder {
             })?);
         }
         let limits = &self.options.config.limits;
-        let tunnel = tunnel(io, proxy, target, &self.resolver, limits);
+        let tunnel = tunnel(io, proxy, target, address, limits);
         self.timeouts.within(Step::Proxy, tunnel).await?
     }
 
     //= rfc6455#4.1-5, rfc6455#4.1-6
-    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream> {
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
         let looking_up = self.resolver.lookup(host, port);
         let addresses = self.timeouts.within(Step::Resolve, looking_up).await?;
-        let addresses = addresses.map_err(|source| Error::Resolve {
+        addresses.map_err(|source| Error::Resolve {
             host: host.to_owned(),
             source,
-        })?;
+        })
+    }
+
+    //= rfc6455#4.1-5, rfc6455#4.1-6
+    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream> {
+        let addresses = self.look_up(host, port).await?;
         let connecting = dial::connect(&addresses);
         let stream = self.timeouts.within(Step::Connect, connecting).await?;
         let stream = stream.map_err(|source| Error::Connect {
@@ -261,15 +335,14 @@ impl ClientBuilder {
         self.finish(shaken, target, peer_addr, Version::HTTP_11)
     }
 
-    /// The handshake over HTTP/2; an inner error says that the connection broke
-    /// before it was answered.
+    /// The handshake over HTTP/2.
     async fn open_on(
         &self,
         session: Arc<Session>,
         target: &Target,
         same_origin: bool,
         peer_addr: Option<SocketAddr>,
-    ) -> Result<Result<Socket, h2::Error>> {
+    ) -> Result<OnSession> {
         let handshake = self.handshake()?;
         let headers = self.headers_for(target, same_origin)?;
         let uri = target.http_url().as_str().parse();
@@ -280,16 +353,18 @@ impl ClientBuilder {
         let request = handshake.extended_request(uri, &headers)?;
         let limits = &self.options.config.limits;
         let exchange = http2::shake_hands(session, &handshake, request, limits);
-        match self.timeouts.within(Step::Handshake, exchange).await? {
-            Ok(shaken) => {
-                let socket = self.finish(Ok(shaken), target, peer_addr, Version::HTTP_2);
-                socket.map(Ok)
-            }
-            Err(Failure::Connection(error)) => Ok(Err(error)),
-            Err(Failure::Answer(error)) => self
-                .finish(Err(error), target, peer_addr, Version::HTTP_2)
-                .map(Ok),
-        }
+        let shaken = match self.timeouts.within(Step::Handshake, exchange).await? {
+            Ok(shaken) => Ok(shaken),
+            Err(Failure::Connection(error)) => return Ok(OnSession::Broken(error)),
+            Err(Failure::Http1Required) => return Ok(OnSession::Http1),
+            Err(Failure::Reset(source)) => Err(Error::Http2 {
+                host: target.to_string(),
+                source,
+            }),
+            Err(Failure::Answer(error)) => Err(error),
+        };
+        let socket = self.finish(shaken, target, peer_addr, Version::HTTP_2)?;
+        Ok(OnSession::Socket(Box::new(socket)))
     }
 
     fn handshake(&self) -> Result<Handshake> {
@@ -307,6 +382,11 @@ impl ClientBuilder {
         if !same_origin {
             for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
                 headers.remove(name);
+            }
+            // A server that did not ask for it must not take the redirect for a
+            // page's own wish (Fetch section 4.4).
+            if headers.contains_key(ORIGIN) {
+                headers.insert(ORIGIN, HeaderValue::from_static("null"));
             }
         }
         if let Some(authorization) = &target.authorization

@@ -10,11 +10,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use h2::client::SendRequest;
 use h2::ext::Protocol;
-use h2::{Ping, RecvStream, SendStream};
+use h2::{Ping, Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use longwire_proto::Limits;
 use longwire_proto::handshake::client::{Agreed, Handshake, ResponseError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::handshake::{BODY_WITHIN, Shaken};
@@ -57,23 +58,91 @@ struct Known {
     sessions: HashMap<Origin, Weak<Session>>,
     /// Servers that speak HTTP/2 and take no WebSocket over it.
     without: HashSet<Origin>,
+    /// Servers that did not speak HTTP/2 when they were last asked.
+    http1: HashSet<Origin>,
+    /// Connections that are being opened, which may turn out to be of HTTP/2.
+    opening: HashMap<Origin, watch::Receiver<bool>>,
+}
+
+/// How to come to a socket at an origin.
+pub(super) enum Turn {
+    /// On this connection.
+    Use(Arc<Session>),
+    /// On a new one, which others wait for.
+    Open(Opening),
+    /// On a new one.
+    Alone,
+}
+
+/// A connection that others wait for, until this is dropped.
+pub(super) struct Opening {
+    pool: Arc<Pool>,
+    origin: Origin,
+    /// Whether it is there to be shared.
+    shared: watch::Sender<bool>,
+}
+
+impl Opening {
+    /// The connection is in the pool.
+    pub(super) fn into_session(self) {
+        self.pool.lock().http1.remove(&self.origin);
+        self.shared.send_replace(true);
+    }
+
+    /// It is one of HTTP/1.1: the next need not wait.
+    pub(super) fn into_http1(self) {
+        let mut known = self.pool.lock();
+        remember(&mut known.http1, self.origin.clone());
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.pool.lock().opening.remove(&self.origin);
+    }
+}
+
+fn remember(origins: &mut HashSet<Origin>, origin: Origin) {
+    if origins.len() >= MOST_REMEMBERED {
+        origins.clear();
+    }
+    origins.insert(origin);
 }
 
 /// Servers remembered at most; beyond it, all are forgotten.
 const MOST_REMEMBERED: usize = 1024;
 
 impl Pool {
-    /// An open connection to this origin that has room for another socket.
-    pub(super) fn session(&self, origin: &Origin) -> Option<Arc<Session>> {
-        let mut known = self.lock();
-        let weak = known.sessions.get(origin)?;
-        // Each socket holds its connection.
-        let sockets = weak.strong_count();
-        let found = weak.upgrade();
-        if found.is_none() {
-            known.sessions.remove(origin);
+    /// Whether to use an open connection to this origin, or to open one. Waits
+    /// where somebody else is about to.
+    pub(super) async fn turn(self: &Arc<Self>, origin: &Origin) -> Turn {
+        loop {
+            let mut opening = {
+                let mut known = self.lock();
+                if let Some(session) = known.session(origin) {
+                    return Turn::Use(session);
+                }
+                if known.http1.contains(origin) {
+                    return Turn::Alone;
+                }
+                if let Some(opening) = known.opening.get(origin) {
+                    opening.clone()
+                } else {
+                    let (shared, opening) = watch::channel(false);
+                    known.opening.insert(origin.clone(), opening);
+                    return Turn::Open(Opening {
+                        pool: self.clone(),
+                        origin: origin.clone(),
+                        shared,
+                    });
+                }
+            };
+            // Where it came to nothing, to wait for the next who tries would be to
+            // try one after the other.
+            if opening.wait_for(|shared| *shared).await.is_err() {
+                return Turn::Alone;
+            }
         }
-        found.filter(|session| sockets < session.requests.current_max_send_streams())
     }
 
     pub(super) fn insert(&self, origin: Origin, session: &Arc<Session>) {
@@ -84,8 +153,16 @@ impl Pool {
         known.sessions.insert(origin, Arc::downgrade(session));
     }
 
-    pub(super) fn remove(&self, origin: &Origin) {
-        self.lock().sessions.remove(origin);
+    /// Takes out this connection, where it is still the one that is known.
+    pub(super) fn remove(&self, origin: &Origin, session: &Weak<Session>) {
+        let mut known = self.lock();
+        if known
+            .sessions
+            .get(origin)
+            .is_some_and(|s| s.ptr_eq(session))
+        {
+            known.sessions.remove(origin);
+        }
     }
 
     /// Whether to offer HTTP/2 to this origin.
@@ -95,15 +172,25 @@ impl Pool {
 
     /// Remembers a server that takes no WebSocket over HTTP/2.
     pub(super) fn remember_without(&self, origin: Origin) {
-        let mut known = self.lock();
-        if known.without.len() >= MOST_REMEMBERED {
-            known.without.clear();
-        }
-        known.without.insert(origin);
+        remember(&mut self.lock().without, origin);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// An open connection to this origin that has room for another socket.
+    fn session(&mut self, origin: &Origin) -> Option<Arc<Session>> {
+        let weak = self.sessions.get(origin)?;
+        // Each socket holds its connection.
+        let sockets = weak.strong_count();
+        let found = weak.upgrade();
+        if found.is_none() {
+            self.sessions.remove(origin);
+        }
+        found.filter(|session| sockets < session.requests.current_max_send_streams())
     }
 }
 
@@ -155,6 +242,10 @@ impl Session {
 pub(super) enum Failure {
     /// The connection failed before the server answered: another may do.
     Connection(h2::Error),
+    /// The server takes this over HTTP/1.1 alone (RFC 9113 section 7).
+    Http1Required,
+    /// The server gave up the stream. The connection is as good as before.
+    Reset(h2::Error),
     /// The server's answer.
     Answer(Error),
 }
@@ -175,7 +266,7 @@ pub(super) async fn shake_hands(
     let (response, sending) = requests
         .send_request(request, false)
         .map_err(Failure::Connection)?;
-    let response = response.await.map_err(Failure::Connection)?;
+    let response = response.await.map_err(failure)?;
     let (agreed, headers) = judge(&response, handshake).map_err(Failure::Answer)?;
     let Some(agreed) = agreed else {
         return Err(Failure::Answer(refusal(response, limits).await));
@@ -192,6 +283,16 @@ pub(super) async fn shake_hands(
         agreed,
         headers,
     })
+}
+
+fn failure(error: h2::Error) -> Failure {
+    if error.reason() == Some(Reason::HTTP_1_1_REQUIRED) {
+        Failure::Http1Required
+    } else if error.is_reset() && error.is_remote() {
+        Failure::Reset(error)
+    } else {
+        Failure::Connection(error)
+    }
 }
 
 /// What was agreed on; `None` where the server refuses.

@@ -70,6 +70,7 @@ pub struct ClientBuilder {
     subprotocols: Vec<String>,
     headers: GivenHeaders,
     tls: ClientTls,
+    proxy_tls: ClientTls,
     http2: bool,
     proxy: ProxyChoice,
     resolver: Resolver,
@@ -89,6 +90,7 @@ impl Default for ClientBuilder {
             subprotocols: Vec::new(),
             headers: GivenHeaders::default(),
             tls: TLS.clone(),
+            proxy_tls: TLS.clone(),
             http2: true,
             proxy: ProxyChoice::default(),
             resolver: Resolver::default(),
@@ -168,12 +170,23 @@ impl ClientBuilder {
         self
     }
 
+    /// What the connection to an `https` proxy trusts, and who this client is to
+    /// it: by default the system's roots, and nobody. [`ClientBuilder::tls`] is for
+    /// servers alone.
+    #[must_use]
+    pub fn proxy_tls(mut self, tls: ClientTls) -> Self {
+        self.proxy_tls = tls;
+        self.pool = Arc::default();
+        self
+    }
+
     /// Goes through no proxy. By default the environment's is taken, from
     /// `HTTPS_PROXY` (for wss), `http_proxy` (for ws) and `ALL_PROXY`, but not
     /// for hosts in `NO_PROXY` and this machine itself.
     #[must_use]
     pub fn no_proxy(mut self) -> Self {
         self.proxy = ProxyChoice::None;
+        self.pool = Arc::default();
         self
     }
 
@@ -187,6 +200,7 @@ impl ClientBuilder {
     ) -> Self {
         let addresses = addresses.into_iter().collect();
         self.resolver.insert(host.as_ref(), addresses);
+        self.pool = Arc::default();
         self
     }
 
@@ -200,8 +214,9 @@ impl ClientBuilder {
 
     /// Follows up to so many redirects: none by default, as the standard has it.
     /// `Authorization`, `Cookie` and `Proxy-Authorization` headers, and what the
-    /// URL has of credentials, are not sent to another origin, and none leads
-    /// from `wss` to `ws`.
+    /// URL has of credentials, are not sent to another origin, whose `Origin` is
+    /// `null`; other headers and the subprotocols are. None leads from `wss` to
+    /// `ws`.
     #[must_use]
     pub fn redirects(mut self, most: usize) -> Self {
         self.redirects = most;

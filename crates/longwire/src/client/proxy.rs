@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::HeaderValue;
 use url::Url;
 
-use super::target::{Target, basic, percent_decoded};
+use super::target::{Target, basic, percent_decoded, without_credentials};
 use crate::error::UsageError;
 
 /// A proxy between a client and its servers.
@@ -96,16 +96,6 @@ impl fmt::Display for Proxy {
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Proxy({self})")
-    }
-}
-
-fn without_credentials(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((before, host)) => {
-            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            format!("{scheme}://...@{host}")
-        }
-        None => text.to_owned(),
     }
 }
 

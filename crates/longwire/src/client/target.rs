@@ -34,7 +34,7 @@ impl Target {
     //= rfc6455#4.1-1
     pub(crate) fn parse(text: &str) -> Result<Self, UsageError> {
         let bad = |source| UsageError::Url {
-            url: text.to_owned(),
+            url: without_credentials(text),
             source,
         };
         let url = Url::parse(text).map_err(bad)?;
@@ -48,7 +48,7 @@ impl Target {
     /// As [`Target::parse`]; `http` and `https` mean `ws` and `wss` where a
     /// server redirects.
     pub(crate) fn from_url(mut url: Url) -> Result<Self, UsageError> {
-        let text = url.to_string();
+        let text = without_credentials(url.as_str());
         let bad = |source| UsageError::Url {
             url: text.clone(),
             source,
@@ -138,6 +138,17 @@ fn authorization(url: &Url) -> Option<HeaderValue> {
     )
 }
 
+/// A URL, or what was meant to be one, as errors may show it.
+pub(crate) fn without_credentials(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}://...@{host}")
+        }
+        None => text.to_owned(),
+    }
+}
+
 /// What a part of a URL stands for.
 pub(crate) fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
@@ -189,6 +200,8 @@ mod tests {
         assert!(refused("ftp://example.com").contains("got \"ftp\""));
         assert!(refused("ws://example.com/#top").contains("got \"top\""));
         assert!(refused("ws://").contains("ws://"));
+        let told = refused("wss://user:s3c/r3t@host/");
+        assert!(told.contains("host") && !told.contains("s3c"), "{told}");
     }
 
     #[test]

@@ -1,29 +1,31 @@
 //! Through a proxy: CONNECT and SOCKS5.
 
+use std::net::SocketAddr;
+
 use http::header::{HOST, HeaderName};
 use http::{HeaderValue, Method, Request, Uri};
 use longwire_proto::Limits;
 use tokio_socks::tcp::Socks5Stream;
 use tokio_socks::{IntoTargetAddr as _, TargetAddr};
 
-use super::dial::Resolver;
 use super::handshake::exchange;
 use super::proxy::{Kind, Proxy};
 use super::target::Target;
 use crate::error::{Error, HttpError, ProxyError, Result};
 use crate::transport::Io;
 
-/// Has the proxy at the other end of `io` connect to the target.
+/// Has the proxy at the other end of `io` connect to the target, at this address
+/// where it has been looked up.
 pub(super) async fn tunnel(
     io: Io,
     proxy: &Proxy,
     target: &Target,
-    resolver: &Resolver,
+    address: Option<SocketAddr>,
     limits: &Limits,
 ) -> Result<Io> {
     match proxy.kind {
         Kind::Http { .. } => connect(io, proxy, target, limits).await,
-        Kind::Socks5 { remote_dns } => socks5(io, proxy, target, remote_dns, resolver).await,
+        Kind::Socks5 { .. } => socks5(io, proxy, target, address).await,
     }
 }
 
@@ -72,13 +74,7 @@ async fn connect(io: Io, proxy: &Proxy, target: &Target, limits: &Limits) -> Res
     }
 }
 
-async fn socks5(
-    io: Io,
-    proxy: &Proxy,
-    target: &Target,
-    remote_dns: bool,
-    resolver: &Resolver,
-) -> Result<Io> {
+async fn socks5(io: Io, proxy: &Proxy, target: &Target, address: Option<SocketAddr>) -> Result<Io> {
     let failed = |source| {
         Error::Proxy(ProxyError::Socks {
             proxy: proxy.to_string(),
@@ -86,21 +82,11 @@ async fn socks5(
             source,
         })
     };
-    let host: TargetAddr<'_> = if remote_dns {
-        (target.host.as_str(), target.port)
+    let host: TargetAddr<'_> = match address {
+        Some(address) => TargetAddr::Ip(address),
+        None => (target.host.as_str(), target.port)
             .into_target_addr()
-            .map_err(failed)?
-    } else {
-        let found = resolver.lookup(&target.host, target.port).await;
-        let found = found.map_err(|source| Error::Resolve {
-            host: target.host.clone(),
-            source,
-        })?;
-        // At least one is there.
-        match found.first() {
-            Some(address) => TargetAddr::Ip(*address),
-            None => return Err(failed(tokio_socks::Error::HostUnreachable)),
-        }
+            .map_err(failed)?,
     };
     let stream = match &proxy.credentials {
         None => Socks5Stream::connect_with_socket(io, host).await,

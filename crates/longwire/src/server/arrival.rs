@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -23,6 +23,9 @@ const TLS_HANDSHAKE: u8 = 22;
 
 /// How HTTP/2 starts where no TLS has said so before (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How often to look whether the rest of what may be HTTP/2 is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How long a client that speaks no TLS may take to read so.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
@@ -46,7 +49,7 @@ pub(super) async fn serve_tcp(
     let peer = Some(peer_addr);
     // Each way is boxed, so that a connection has room for its own alone.
     let Some(config) = site.tls_config.clone() else {
-        if start == HTTP2_PREFACE {
+        if site.http2.spoken && start == HTTP2_PREFACE {
             Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
         } else {
             serve(stream, Io::Tcp, peer, site, registry, shutdown).await;
@@ -79,8 +82,18 @@ fn over_tls(stream: Box<TlsStream<TcpStream>>) -> Io {
 /// The first bytes, which stay where they are.
 async fn peek(stream: &TcpStream) -> std::io::Result<Vec<u8>> {
     let mut start = [0; HTTP2_PREFACE.len()];
-    let count = stream.peek(&mut start).await?;
-    Ok(start[..count].to_vec())
+    loop {
+        let before = start;
+        let count = stream.peek(&mut start).await?;
+        let may_be_http2 = HTTP2_PREFACE.starts_with(&start[..count]);
+        if count == 0 || count == start.len() || !may_be_http2 {
+            return Ok(start[..count].to_vec());
+        }
+        if before == start {
+            // What is there is there at once, and more is not told of.
+            sleep(LOOK_AGAIN).await;
+        }
+    }
 }
 
 /// Tells a client that the port speaks TLS. The request is read and thrown

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderName, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use longwire_proto::Config;
@@ -86,8 +87,15 @@ impl Asked {
         self.accept(accept, route, config)
     }
 
+    //= rfc8441#5-3
     pub(super) fn judge_origin(&self, origin: &OriginCheck) -> Result<(), Box<Response<Body>>> {
-        origin.judge(&self.parts.headers).map_err(|error| {
+        let authority = self.parts.uri.authority();
+        let authority = authority.filter(|_| self.parts.version >= Version::HTTP_2);
+        let own = authority.map(Authority::as_str).or_else(|| {
+            let host = self.parts.headers.get(HOST)?;
+            host.to_str().ok()
+        });
+        origin.judge(&self.parts.headers, own).map_err(|error| {
             tracing::warn!(%error, "refused a cross-site handshake");
             Box::new(plain(StatusCode::FORBIDDEN, format!("{error}\n")))
         })
@@ -121,6 +129,7 @@ impl Asked {
             on_upgrade: self.on_upgrade,
             handler: route.handler.clone(),
             drive: route.drive,
+            place: None,
             info: Info {
                 peer_addr: self.peer_addr,
                 uri: self.parts.uri,

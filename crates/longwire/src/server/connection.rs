@@ -78,7 +78,7 @@ async fn serve_http<T: Transport>(
         )
         .max_buf_size(limits.header_bytes.saturating_mul(2).max(LEAST_BUFFER))
         .serve_connection(
-            TokioIo::new(Guard::new(transport, site.write_timeout)),
+            TokioIo::new(Guard::new(transport, site.write_timeout, Arc::default())),
             service,
         )
         .with_upgrades();

@@ -1,8 +1,10 @@
 //! A transport whose writes must get on: a client that asks for a page and then
-//! reads nothing is dropped.
+//! reads nothing is dropped. Where sockets are open on it, their heartbeats judge.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,15 +15,18 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct Guard<T> {
     inner: T,
     timeout: Duration,
+    /// Sockets that are open.
+    sockets: Arc<AtomicUsize>,
     /// Set while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Guard<T> {
-    pub(super) fn new(inner: T, timeout: Duration) -> Self {
+    pub(super) fn new(inner: T, timeout: Duration, sockets: Arc<AtomicUsize>) -> Self {
         Self {
             inner,
             timeout,
+            sockets,
             waiting: None,
         }
     }
@@ -35,7 +40,7 @@ impl<T> Guard<T> {
         cx: &mut Context<'_>,
         written: Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
-        if written.is_ready() {
+        if written.is_ready() || self.sockets.load(Ordering::Relaxed) > 0 {
             self.waiting = None;
             return written;
         }

@@ -1,22 +1,25 @@
 //! A connection that speaks HTTP/2: pages and sockets side by side, each on a
 //! stream of its own (RFC 8441).
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::header::HOST;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument as _;
 
 use super::Site;
+use super::answers::{Answers, Watched};
 use super::guard::Guard;
 use super::registry::Registry;
 use super::service::Requests;
@@ -24,9 +27,10 @@ use super::stream::Stream;
 use super::upgraded::{Upgrading, serve_socket};
 use crate::transport::{Io, Transport};
 
-/// What an HTTP/2 connection may make a server hold.
+/// Whether HTTP/2 is spoken, and what a connection may make a server hold.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Http2Limits {
+pub(super) struct Http2 {
+    pub(super) spoken: bool,
     /// Requests and sockets at the same time.
     pub(super) streams: u32,
     /// Bytes that a client may send on a stream beyond what was read.
@@ -36,15 +40,19 @@ pub(super) struct Http2Limits {
     pub(super) connection_window: u32,
 }
 
-impl Default for Http2Limits {
+impl Default for Http2 {
     fn default() -> Self {
         Self {
+            spoken: true,
             streams: 256,
             stream_window: 128 << 10,
             connection_window: 4 << 20,
         }
     }
 }
+
+/// The least time from one look at what happens on a connection to the next.
+const LEAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Bytes that wait on a stream for the client to have room.
 const SEND_BUFFER: usize = 64 << 10;
@@ -59,33 +67,16 @@ pub(super) async fn serve_http2<T: Transport>(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let (accepting, mut accepted) = mpsc::unbounded_channel();
-    let requests = Arc::new(AtomicU64::new(0));
+    let activity = Arc::new(Activity::default());
     let service = service_fn({
-        let (site, requests) = (site.clone(), requests.clone());
+        let (site, activity) = (site.clone(), activity.clone());
         // Each request has a task of its own.
         let span = tracing::Span::current();
         move |request| {
-            requests.fetch_add(1, Ordering::Relaxed);
-            let upgrading = Arc::new(Mutex::new(None));
-            let answering = Requests {
-                site: site.clone(),
-                peer_addr,
-                upgrading: upgrading.clone(),
-            };
-            let accepting = accepting.clone();
-            let answered = async move {
-                let response = answering.answer(with_host(request)).await;
-                let upgraded = upgrading
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take();
-                if let Some(upgraded) = upgraded {
-                    // Where the connection is gone, so is the socket.
-                    let _ = accepting.send(upgraded);
-                }
-                response
-            };
-            answered.instrument(span.clone())
+            let (site, activity) = (site.clone(), activity.clone());
+            activity
+                .answer(request, site, peer_addr, accepting.clone())
+                .instrument(span.clone())
         }
     });
     let header_bytes = site.options.config.limits.header_bytes;
@@ -99,16 +90,22 @@ pub(super) async fn serve_http2<T: Transport>(
         .max_send_buf_size(SEND_BUFFER)
         // Twice, so that it is our answer that tells which limit was passed.
         .max_header_list_size(u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX));
-    let io = TokioIo::new(Guard::new(transport, site.write_timeout));
-    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    let open_sockets = Arc::new(AtomicUsize::new(0));
+    let guard = Guard::new(transport, site.write_timeout, open_sockets.clone());
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(guard), service));
     let mut sockets = JoinSet::new();
-    let mut quiet = interval(site.handshake_timeout);
-    quiet.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    quiet.reset();
-    let mut seen = 0;
+    let mut looking = interval(
+        site.handshake_timeout
+            .min(site.write_timeout)
+            .max(LEAST_LOOK),
+    );
+    looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looking.reset();
+    let mut quiet_since = Instant::now();
     let mut stopping = std::pin::pin!(shutdown.wait_for(|stopping| *stopping));
-    let mut told_to_stop = false;
+    let mut told_to_stop = None;
     loop {
+        open_sockets.store(sockets.len(), Ordering::Relaxed);
         tokio::select! {
             result = &mut connection => {
                 if let Err(error) = result {
@@ -121,20 +118,28 @@ pub(super) async fn serve_http2<T: Transport>(
                 sockets.spawn(serving.in_current_span());
             }
             Some(_) = sockets.join_next() => {}
-            _ = &mut stopping, if !told_to_stop => {
-                told_to_stop = true;
+            _ = &mut stopping, if told_to_stop.is_none() => {
+                told_to_stop = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();
             }
-            // A connection on which nothing happens, and nothing has since the
-            // last look, is in the way.
-            _ = quiet.tick() => {
-                let now = requests.load(Ordering::Relaxed);
-                if sockets.is_empty() && now == seen && !told_to_stop {
-                    // What is still being answered goes on.
-                    told_to_stop = true;
-                    connection.as_mut().graceful_shutdown();
+            _ = looking.tick() => {
+                if activity.is_busy(site.write_timeout) || !sockets.is_empty() {
+                    quiet_since = Instant::now();
+                } else if quiet_since.elapsed() >= site.handshake_timeout {
+                    // A connection on which nothing happens is in the way. One
+                    // that is told so and stays is dropped.
+                    match told_to_stop {
+                        None => {
+                            told_to_stop = Some(Instant::now());
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        Some(at) if at.elapsed() >= site.handshake_timeout => {
+                            tracing::debug!("a quiet HTTP/2 connection was dropped");
+                            return;
+                        }
+                        Some(_) => {}
+                    }
                 }
-                seen = now;
             }
         }
     }
@@ -149,6 +154,66 @@ pub(super) async fn serve_http2<T: Transport>(
 async fn socket(upgrading: Upgrading, site: Arc<Site>, registry: Arc<Registry>) {
     let taken = |upgraded| Some((Io::boxed(Stream::new(upgraded)), Vec::new()));
     serve_socket(upgrading, taken, &site.options, Some(&registry)).await;
+}
+
+/// What happens on a connection.
+#[derive(Default)]
+struct Activity {
+    answers: Answers,
+    /// Requests so far, and at the last look.
+    requests: AtomicU64,
+    seen: AtomicU64,
+    /// Requests that have no response yet.
+    unanswered: AtomicUsize,
+}
+
+impl Activity {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        site: Arc<Site>,
+        peer_addr: Option<SocketAddr>,
+        accepting: mpsc::UnboundedSender<Upgrading>,
+    ) -> Result<Response<Watched>, Infallible> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        let upgrading = Arc::new(Mutex::new(None));
+        let requests = Requests {
+            site,
+            peer_addr,
+            upgrading: upgrading.clone(),
+        };
+        let unanswered = Unanswered(&self.unanswered);
+        let response = requests.answer(with_host(request)).await?;
+        drop(unanswered);
+        let upgraded = upgrading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(upgraded) = upgraded {
+            // Where the connection is gone, so is the socket.
+            let _ = accepting.send(upgraded);
+        }
+        Ok(response.map(|body| self.answers.watch(body)))
+    }
+
+    /// Whether anything happens, or has since the last look. Responses of which
+    /// the client takes nothing for so long are given up.
+    fn is_busy(&self, write_timeout: Duration) -> bool {
+        let answered = self.answers.give_up_after(write_timeout);
+        let requests = self.requests.load(Ordering::Relaxed);
+        let seen = self.seen.swap(requests, Ordering::Relaxed);
+        answered > 0 || requests != seen || self.unanswered.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Counts a request out, also where its client has given it up.
+struct Unanswered<'a>(&'a AtomicUsize);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 //= rfc8441#5-3

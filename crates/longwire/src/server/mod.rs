@@ -1,9 +1,10 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `registry`, `stream` and `upgraded` (a
-//! socket), `asked` (a handshake), `upgrade` (in other servers), `service` (a request), `connection` and `http2` (a
-//! connection), `arrival` (which of them), `serving` (all of them).
+//! `guard`, `registry`, `stream` and `upgraded` (a socket), `asked` (a
+//! handshake), `upgrade` (in other servers), `service` (a request), `answers`,
+//! `connection` and `http2` (a connection), `arrival` (which of them), `serving`
+//! (all of them).
 
 mod body;
 
@@ -27,6 +28,8 @@ mod upgrade;
 
 mod service;
 
+mod answers;
+
 mod connection;
 
 mod http2;
@@ -48,14 +51,16 @@ use tower_service::Service as _;
 pub use body::Body;
 pub use hyper::body::Incoming as RequestBody;
 pub use origin::OriginPolicy;
+pub use registry::{ShutdownReport, Sockets};
 pub use route::{Accept, Decision, IntoRoute, Refuse, Route, UpgradeRequest};
-pub use serving::{BoundServer, ServerHandle, ShutdownReport};
+pub use serving::{BoundServer, ServerHandle};
 pub use upgrade::{Rejection, Upgrade, UpgradeService};
 
 use crate::error::{Result, UsageError};
 use crate::options::{Drive, Options, forward_options};
 use crate::tls::ServerTls;
-use http2::Http2Limits;
+use caps::Caps;
+use http2::Http2;
 use origin::OriginCheck;
 use route::BoxFuture;
 
@@ -92,7 +97,7 @@ pub struct Server {
     max_connections: usize,
     max_connections_per_address: usize,
     tls: Option<ServerTls>,
-    http2: Http2Limits,
+    http2: Http2,
 }
 
 impl Default for Server {
@@ -108,7 +113,7 @@ impl Default for Server {
             max_connections: 65_536,
             max_connections_per_address: 4096,
             tls: None,
-            http2: Http2Limits::default(),
+            http2: Http2::default(),
         }
     }
 }
@@ -183,6 +188,14 @@ impl Server {
         self
     }
 
+    /// Whether HTTP/2 is spoken, over TLS and to clients that begin with it: it
+    /// is.
+    #[must_use]
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.http2.spoken = http2;
+        self
+    }
+
     /// Most requests and sockets at once on one HTTP/2 connection: 256.
     #[must_use]
     pub fn http2_max_streams(mut self, count: u32) -> Self {
@@ -209,7 +222,8 @@ impl Server {
     }
 
     /// How long a client may take nothing of a plain HTTP response that waits
-    /// for it: 30 s. Sockets have their heartbeat.
+    /// for it: 30 s. Sockets have their heartbeat: over HTTP/2, a connection with
+    /// one is theirs to judge.
     #[must_use]
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
@@ -225,7 +239,8 @@ impl Server {
         self
     }
 
-    /// Most connections at once: 65,536. Those above get 503.
+    /// Most connections at once: 65,536. Those above get 503. Over HTTP/2, each
+    /// socket counts as one, beside the connection that it is on.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count;
@@ -262,10 +277,15 @@ impl Server {
 
     fn build(self) -> Result<Site, UsageError> {
         self.options.config.compression.check()?;
+        let http2 = self.http2.spoken;
+        let tls = self
+            .tls
+            .map(|tls| if http2 { tls } else { tls.http2(false) });
         let mut sockets: Vec<WebSocketRoute> = Vec::new();
         for (path, route) in self.sockets {
             check_path(&path, sockets.iter().any(|known| known.path == path))?;
             let origin = OriginCheck::new(route.origin.clone(), route.missing_origin_allowed)?;
+            let origin = origin.secure(tls.is_some());
             sockets.push(WebSocketRoute {
                 path,
                 origin,
@@ -289,10 +309,9 @@ impl Server {
             fallback: self.fallback,
             handshake_timeout: self.handshake_timeout,
             write_timeout: self.write_timeout,
-            max_connections: self.max_connections,
-            max_connections_per_address: self.max_connections_per_address,
-            tls_config: self.tls.as_ref().map(ServerTls::build).transpose()?,
-            tls: self.tls,
+            caps: Caps::new(self.max_connections, self.max_connections_per_address),
+            tls_config: tls.as_ref().map(ServerTls::build).transpose()?,
+            tls,
             http2: self.http2,
         })
     }
@@ -309,10 +328,9 @@ struct Site {
     fallback: Option<Page>,
     handshake_timeout: Duration,
     write_timeout: Duration,
-    max_connections: usize,
-    max_connections_per_address: usize,
     tls: Option<ServerTls>,
-    http2: Http2Limits,
+    http2: Http2,
+    caps: Arc<Caps>,
     tls_config: Option<Arc<rustls::ServerConfig>>,
 }
 

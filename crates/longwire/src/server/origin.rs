@@ -4,7 +4,7 @@
 //! cookies, and tell the server which page it was: refusing the strangers is
 //! the server's part.
 
-use http::header::{HOST, ORIGIN};
+use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
@@ -14,8 +14,8 @@ use crate::error::UsageError;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OriginPolicy {
     /// Those of the server itself: the origin's host and port are those of the
-    /// `Host` header. The scheme may be http or https, as a proxy in front may
-    /// speak TLS.
+    /// `Host` header. The scheme is https where the server speaks TLS; where it
+    /// does not, a proxy in front may, and it is http or https.
     #[default]
     SameOrigin,
     /// Those of the server itself, and of the origins listed.
@@ -41,6 +41,9 @@ pub(crate) enum OriginError {
 pub(crate) struct OriginCheck {
     policy: OriginPolicy,
     missing_allowed: bool,
+    /// Whether the server speaks TLS itself, so that no page of its own came
+    /// without.
+    secure: bool,
 }
 
 impl OriginCheck {
@@ -53,11 +56,18 @@ impl OriginCheck {
         Ok(Self {
             policy,
             missing_allowed,
+            secure: false,
         })
     }
 
+    pub(crate) fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
     //= rfc6455#4.2.1-9, rfc6455#10.2-1
-    pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), OriginError> {
+    /// `host` is what the client takes the server's host and port to be.
+    pub(crate) fn judge(&self, headers: &HeaderMap, host: Option<&str>) -> Result<(), OriginError> {
         let mut origins = headers.get_all(ORIGIN).iter();
         let first = origins.next();
         let more = origins.count();
@@ -69,7 +79,7 @@ impl OriginCheck {
                 Err(OriginError::Count(count))
             };
         };
-        if self.allows(origin, headers.get(HOST)) {
+        if self.allows(origin, host) {
             Ok(())
         } else {
             let shown = String::from_utf8_lossy(origin.as_bytes());
@@ -77,7 +87,7 @@ impl OriginCheck {
         }
     }
 
-    fn allows(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    fn allows(&self, origin: &HeaderValue, host: Option<&str>) -> bool {
         if self.policy == OriginPolicy::Any {
             return true;
         }
@@ -88,20 +98,18 @@ impl OriginCheck {
             OriginPolicy::Any => true,
             OriginPolicy::AllowList(origins) => origins.contains(&serialized),
             OriginPolicy::SameOriginOr(origins) => {
-                origins.contains(&serialized) || is_own(&serialized, host)
+                origins.contains(&serialized) || self.is_own(&serialized, host)
             }
-            OriginPolicy::SameOrigin => is_own(&serialized, host),
+            OriginPolicy::SameOrigin => self.is_own(&serialized, host),
         }
     }
-}
 
-/// Whether the origin is that of the server itself.
-fn is_own(origin: &str, host: Option<&HeaderValue>) -> bool {
-    let scheme = origin.split(':').next().unwrap_or_default();
-    let own = host
-        .and_then(|host| host.to_str().ok())
-        .and_then(|host| serialize(&format!("{scheme}://{host}")));
-    own.as_deref() == Some(origin)
+    /// Whether the origin is that of the server itself.
+    fn is_own(&self, origin: &str, host: Option<&str>) -> bool {
+        let scheme = origin.split(':').next().unwrap_or_default();
+        let own = host.and_then(|host| serialize(&format!("{scheme}://{host}")));
+        own.as_deref() == Some(origin) && (scheme == "https" || !self.secure)
+    }
 }
 
 fn serialized(origins: Vec<String>) -> Result<Vec<String>, UsageError> {
@@ -128,13 +136,23 @@ mod tests {
     use super::*;
 
     fn judge(policy: OriginPolicy, origin: Option<&str>, host: &str) -> bool {
+        judge_by(&OriginCheck::new(policy, true).unwrap(), origin, host)
+    }
+
+    fn judge_by(check: &OriginCheck, origin: Option<&str>, host: &str) -> bool {
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, host.parse().unwrap());
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        let check = OriginCheck::new(policy, true).unwrap();
-        check.judge(&headers).is_ok()
+        check.judge(&headers, Some(host)).is_ok()
+    }
+
+    #[test]
+    fn where_the_server_speaks_tls_its_own_pages_came_with_it() {
+        let check = OriginCheck::new(OriginPolicy::SameOrigin, true).unwrap();
+        let check = check.secure(true);
+        assert!(judge_by(&check, Some("https://example.com"), "example.com"));
+        assert!(!judge_by(&check, Some("http://example.com"), "example.com"));
     }
 
     #[test]
@@ -193,7 +211,10 @@ mod tests {
     fn a_request_without_origin_passes_unless_one_is_required() {
         assert!(judge(OriginPolicy::SameOrigin, None, "h"));
         let strict = OriginCheck::new(OriginPolicy::Any, false).unwrap();
-        assert_eq!(strict.judge(&HeaderMap::new()), Err(OriginError::Count(0)));
+        assert_eq!(
+            strict.judge(&HeaderMap::new(), None),
+            Err(OriginError::Count(0))
+        );
     }
 
     #[test]
@@ -202,7 +223,7 @@ mod tests {
         headers.append(ORIGIN, HeaderValue::from_static("http://h"));
         headers.append(ORIGIN, HeaderValue::from_static("http://h"));
         let check = OriginCheck::new(OriginPolicy::Any, true).unwrap();
-        assert_eq!(check.judge(&headers), Err(OriginError::Count(2)));
+        assert_eq!(check.judge(&headers, None), Err(OriginError::Count(2)));
     }
 
     #[test]

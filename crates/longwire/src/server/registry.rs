@@ -1,20 +1,93 @@
 //! The sockets that are open on a server, for its shutdown.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use longwire_proto::{CloseCode, CloseFrame};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::socket::Shared;
 
-#[derive(Default)]
-pub(super) struct Registry {
-    sockets: Mutex<Sockets>,
+/// What a graceful shutdown came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Sockets that were open when it began.
+    pub open: usize,
+    /// The peers that had not answered at the deadline, and were cut off.
+    pub unanswered: Vec<Option<SocketAddr>>,
+}
+
+/// The sockets of [`super::Upgrade`] and [`super::UpgradeService`] in a server of
+/// hyper, axum or another of their kind, which does not know of them when it shuts
+/// down. Cheap to clone.
+///
+/// ```
+/// # async fn example() {
+/// let sockets = longwire::server::Sockets::new();
+/// // upgrade.tracked(&sockets).on_socket(…), and when the server has stopped:
+/// let report = sockets.shutdown(std::time::Duration::from_secs(10)).await;
+/// println!("{} were open", report.open);
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Sockets {
+    registry: Arc<Registry>,
+}
+
+impl Sockets {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.registry.len()
+    }
+
+    /// Closes all with 1001, and those to come, and waits until they have closed;
+    /// those that have not at the deadline are cut off.
+    ///
+    /// # Cancel safety
+    ///
+    /// The sockets are told at once; dropping the future leaves them to close.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let mut report = ShutdownReport {
+            open: self.registry.close_all(),
+            unanswered: Vec::new(),
+        };
+        if timeout(deadline, self.registry.emptied()).await.is_err() {
+            report.unanswered = self.registry.cut_off();
+        }
+        report
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sockets")
+            .field("open", &self.open())
+            .finish()
+    }
 }
 
 #[derive(Default)]
-struct Sockets {
+pub(super) struct Registry {
+    inner: Mutex<Inner>,
+    left: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
     next: u64,
     open: HashMap<u64, (Arc<Shared>, Option<SocketAddr>)>,
     /// Whether the server is shutting down: what enters is closed at once.
@@ -55,6 +128,20 @@ impl Registry {
         open.len()
     }
 
+    /// Waits until none is open.
+    async fn emptied(&self) {
+        loop {
+            let left = self.left.notified();
+            let mut left = std::pin::pin!(left);
+            // From here on, none leaves unnoticed.
+            left.as_mut().enable();
+            if self.len() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
     /// How many sockets are open.
     pub(super) fn len(&self) -> usize {
         self.lock().open.len()
@@ -74,14 +161,15 @@ impl Registry {
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Sockets> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.registry.lock().open.remove(&self.id);
+        self.registry.left.notify_waiters();
     }
 }
 

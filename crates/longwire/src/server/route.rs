@@ -121,8 +121,8 @@ impl Route {
         self
     }
 
-    /// Who drives a socket while its handler waits for something else: nobody
-    /// by default.
+    /// Who drives a socket while its handler waits for something else:
+    /// [`Drive::Caller`] by default.
     #[must_use]
     pub fn drive(mut self, drive: Drive) -> Self {
         self.drive = drive;

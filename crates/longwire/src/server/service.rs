@@ -6,12 +6,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
-use http::{Method, Request, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use longwire_proto::handshake::server::check_head;
 
 use super::asked::{Asked, asks, internal_error, protocol, read_offer};
 use super::body::Body;
+use super::caps::Full;
 use super::route::plain;
 use super::upgraded::Upgrading;
 use super::{Site, WebSocketRoute};
@@ -82,9 +84,20 @@ impl Requests {
             peer_addr: self.peer_addr,
         };
         let config = &self.site.options.config;
+        // An HTTP/1.1 connection has its place already.
+        let place = match asked.peer_addr {
+            Some(peer) if asked.parts.version >= Version::HTTP_2 => {
+                match self.site.caps.take(peer) {
+                    Ok(place) => Some(place),
+                    Err(full) => return too_many(full),
+                }
+            }
+            _ => None,
+        };
         match asked.decide(&entry.route, &entry.origin, config).await {
             Err(response) => *response,
-            Ok((response, upgrading)) => {
+            Ok((response, mut upgrading)) => {
+                upgrading.place = place;
                 *self
                     .upgrading
                     .lock()
@@ -93,4 +106,12 @@ impl Requests {
             }
         }
     }
+}
+
+fn too_many(full: Full) -> Response<Body> {
+    tracing::warn!(%full, "refused a socket");
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"));
+    let soon = HeaderValue::from_static("1");
+    response.headers_mut().insert(RETRY_AFTER, soon);
+    response
 }

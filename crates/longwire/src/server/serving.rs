@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::Instrument as _;
 
 use super::Site;
 use super::arrival::serve_tcp;
-use super::caps::{Caps, Full};
-use super::registry::Registry;
+use super::caps::Full;
+use super::registry::{Registry, ShutdownReport};
 use crate::error::Result;
+use crate::tls::HTTP_1_1;
 
 /// How long to wait where the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -63,16 +66,6 @@ impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Control").finish_non_exhaustive()
     }
-}
-
-/// What a graceful shutdown came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ShutdownReport {
-    /// Sockets that were open when it began.
-    pub open: usize,
-    /// The peers that had not answered at the deadline, and were cut off.
-    pub unanswered: Vec<Option<SocketAddr>>,
 }
 
 /// Controls a running server from elsewhere. Cheap to clone.
@@ -145,7 +138,6 @@ impl BoundServer {
         } = self;
         let (stopping, stopping_seen) = watch::channel(false);
         let mut accepting = Accepting {
-            caps: Caps::new(site.max_connections, site.max_connections_per_address),
             site,
             registry: control.registry.clone(),
             stopping: stopping_seen,
@@ -188,7 +180,6 @@ impl BoundServer {
 struct Accepting {
     site: Arc<Site>,
     registry: Arc<Registry>,
-    caps: Arc<Caps>,
     stopping: watch::Receiver<bool>,
     connections: JoinSet<()>,
     refused: JoinSet<()>,
@@ -216,7 +207,7 @@ impl Accepting {
     }
 
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let place = match self.caps.take(peer) {
+        let place = match self.site.caps.take(peer) {
             Ok(place) => place,
             Err(full) => return self.refuse(stream, peer, full),
         };
@@ -241,16 +232,36 @@ impl Accepting {
     fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full) {
         tracing::warn!(%peer, %full, "refused a connection");
         if self.refused.len() < REFUSED_AT_ONCE {
+            let tls = self.site.tls_config.clone();
             self.refused.spawn(async move {
-                let _ = timeout(REFUSE_WITHIN, answer_full(stream, full)).await;
+                let answered = async {
+                    match tls {
+                        Some(tls) => answer_full(secured(stream, &tls).await?, full).await,
+                        None => answer_full(stream, full).await,
+                    }
+                };
+                let _ = timeout(REFUSE_WITHIN, answered).await;
             });
         }
     }
 }
 
+/// The connection with TLS, and HTTP/1.1 on it.
+async fn secured(
+    stream: TcpStream,
+    config: &rustls::ServerConfig,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    TlsAcceptor::from(Arc::new(config)).accept(stream).await
+}
+
 /// Tells a client that a cap is reached. The request is read and thrown away:
 /// a socket dropped with unread input takes the answer with it.
-async fn answer_full(mut stream: TcpStream, full: Full) -> std::io::Result<()> {
+async fn answer_full(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    full: Full,
+) -> std::io::Result<()> {
     let body = format!("{full}\n");
     let response = format!(
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\

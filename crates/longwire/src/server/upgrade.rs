@@ -18,6 +18,7 @@ use tracing::Instrument as _;
 use super::asked::{Asked, read_offer};
 use super::body::Body;
 use super::origin::{OriginCheck, OriginPolicy};
+use super::registry::Sockets;
 use super::route::{Accept, BoxFuture, IntoRoute, Route};
 use super::stream::Stream;
 use super::upgraded::{Upgrading, serve_socket};
@@ -56,17 +57,32 @@ pub struct Upgrade {
     subprotocols: Vec<String>,
     drive: Drive,
     options: Options,
+    sockets: Option<Sockets>,
 }
 
-/// A request that is no opening handshake in due form.
+/// Why a request does not become a socket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-pub struct Rejection(#[from] pub RequestError);
+#[non_exhaustive]
+pub enum Rejection {
+    /// It is no opening handshake in due form.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The server has not allowed upgrades on the connection, as with hyper's
+    /// `with_upgrades`, or something before us has taken the upgrade.
+    #[error("expected a connection that the server can upgrade, got one that it cannot")]
+    NotUpgradable,
+}
 
 impl Rejection {
     /// The response that tells the client.
     pub fn into_response(self) -> Response<Body> {
-        self.0.response().map(Into::into)
+        match self {
+            Self::Request(error) => error.response().map(Into::into),
+            Self::NotUpgradable => {
+                tracing::error!("{self}");
+                super::asked::internal_error()
+            }
+        }
     }
 }
 
@@ -103,8 +119,10 @@ impl Upgrade {
 
     fn from_head(mut head: Request<()>) -> Result<Self, Rejection> {
         let options = Options::new(Drive::Caller);
-        check_head(&head, &options.config.limits)?;
         let offer = read_offer(&head)?;
+        if head.extensions().get::<OnUpgrade>().is_none() {
+            return Err(Rejection::NotUpgradable);
+        }
         Ok(Self {
             asked: Asked {
                 offer,
@@ -118,6 +136,7 @@ impl Upgrade {
             subprotocols: Vec::new(),
             drive: Drive::Caller,
             options,
+            sockets: None,
         })
     }
 
@@ -176,7 +195,16 @@ impl Upgrade {
         self
     }
 
-    /// The settings of the socket.
+    /// Counts the socket among these, which can be closed together when the
+    /// server shuts down.
+    #[must_use]
+    pub fn tracked(mut self, sockets: &Sockets) -> Self {
+        self.sockets = Some(sockets.clone());
+        self
+    }
+
+    /// The settings of the socket. Its limits are those of the request's head
+    /// too.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.drive = options.drive;
@@ -191,11 +219,16 @@ impl Upgrade {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn on_socket<F, Fut>(self, handler: F) -> Response<Body>
+    pub fn on_socket<F, Fut>(mut self, handler: F) -> Response<Body>
     where
         F: FnOnce(Socket) -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
+        let head = Request::from_parts(self.asked.parts, ());
+        if let Err(error) = check_head(&head, &self.options.config.limits) {
+            return error.response().map(Into::into);
+        }
+        self.asked.parts = head.into_parts().0;
         let origin = match OriginCheck::new(self.origin, self.missing_origin_allowed) {
             Ok(origin) => origin,
             Err(error) => {
@@ -221,7 +254,7 @@ impl Upgrade {
             .asked
             .judge_origin(&origin)
             .and_then(|()| self.asked.accept(self.accept, &route, &self.options.config));
-        answer(decided, self.options)
+        answer(decided, self.options, self.sockets)
     }
 }
 
@@ -241,13 +274,15 @@ fn for_upgrade(from: &mut http::Extensions, to: &mut http::Extensions) {
 fn answer(
     decided: Result<(Response<Body>, Upgrading), Box<Response<Body>>>,
     options: Options,
+    sockets: Option<Sockets>,
 ) -> Response<Body> {
     match decided {
         Err(response) => *response,
         Ok((response, upgrading)) => {
             let serving = async move {
                 let taken = |upgraded| Some(take_back(upgraded));
-                serve_socket(upgrading, taken, &options, None).await;
+                let registry = sockets.as_ref().map(Sockets::registry);
+                serve_socket(upgrading, taken, &options, registry).await;
             };
             tokio::spawn(serving.in_current_span());
             response
@@ -275,6 +310,7 @@ pub struct UpgradeService {
     route: Arc<Route>,
     origin: OriginCheck,
     options: Options,
+    sockets: Option<Sockets>,
 }
 
 impl UpgradeService {
@@ -289,10 +325,19 @@ impl UpgradeService {
             origin: OriginCheck::new(route.origin.clone(), route.missing_origin_allowed)?,
             route: Arc::new(route),
             options: Options::new(Drive::Caller),
+            sockets: None,
         })
     }
 
-    /// The settings of its sockets.
+    /// Counts its sockets among these, which can be closed together when the
+    /// server shuts down.
+    #[must_use]
+    pub fn tracked(mut self, sockets: &Sockets) -> Self {
+        self.sockets = Some(sockets.clone());
+        self
+    }
+
+    /// The settings of its sockets. Who drives them is for the route to say.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
@@ -314,7 +359,7 @@ impl<B: Send + 'static> tower_service::Service<Request<B>> for UpgradeService {
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let this = self.clone();
         let upgrade = check_head(&request, &this.options.config.limits)
-            .map_err(Rejection)
+            .map_err(Rejection::from)
             .and_then(|()| Upgrade::from_request(&mut request));
         Box::pin(async move {
             let asked = match upgrade {
@@ -323,7 +368,7 @@ impl<B: Send + 'static> tower_service::Service<Request<B>> for UpgradeService {
             };
             let config = this.options.config.clone();
             let decided = asked.decide(&this.route, &this.origin, &config).await;
-            Ok(answer(decided, this.options))
+            Ok(answer(decided, this.options, this.sockets))
         })
     }
 }

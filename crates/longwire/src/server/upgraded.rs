@@ -9,6 +9,7 @@ use futures_util::future::Either;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use longwire_proto::{CloseCode, Closed, Connection};
 
+use super::caps::Place;
 use super::registry::Registry;
 use super::route::Handler;
 use crate::driver::Driver;
@@ -23,6 +24,8 @@ pub(super) struct Upgrading {
     pub(super) handler: Handler,
     pub(super) drive: Drive,
     pub(super) info: Info,
+    /// The socket's place among the connections, where it has one of its own.
+    pub(super) place: Option<Place>,
 }
 
 /// Serves a socket to its end. `take_over` gives the transport under an upgraded
@@ -38,6 +41,7 @@ pub(super) async fn serve_socket(
         handler,
         drive,
         info,
+        place,
     } = upgrading;
     let peer = info.peer_addr;
     let path = info.uri.path().to_owned();
@@ -62,7 +66,7 @@ pub(super) async fn serve_socket(
     let mut handling =
         Box::pin(AssertUnwindSafe(async move { handler(socket).await }).catch_unwind());
     let (closed, done) = run(&mut handling, &shared).await;
-    drop(entry);
+    drop((entry, place));
     //= rfc6455#7.1.7-2
     tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
     // A handler may go on without its socket.

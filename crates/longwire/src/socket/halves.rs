@@ -151,7 +151,7 @@ impl<M: Into<Message>> Sink<M> for Sender {
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<()> {
         self.handle
             .shared
-            .start_send(Outgoing::Message(message.into()))
+            .start_send(&Outgoing::Message(message.into()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {

@@ -342,7 +342,7 @@ impl<M: Into<Message>> Sink<M> for Socket {
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<()> {
-        self.shared().start_send(Outgoing::Message(message.into()))
+        self.shared().start_send(&Outgoing::Message(message.into()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {

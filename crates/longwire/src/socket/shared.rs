@@ -224,8 +224,8 @@ impl Shared {
     }
 
     /// Takes a message without writing it, for a sink that is ready.
-    pub(crate) fn start_send(&self, message: Outgoing) -> Result<()> {
-        self.connection(|connection| enqueue(connection, &message))
+    pub(crate) fn start_send(&self, message: &Outgoing) -> Result<()> {
+        self.connection(|connection| enqueue(connection, message))
     }
 
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {

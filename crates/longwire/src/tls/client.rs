@@ -199,5 +199,28 @@ pub(crate) fn is_certificates_fault(error: &io::Error) -> bool {
     let inner = error.get_ref();
     inner
         .and_then(|e| e.downcast_ref::<rustls::Error>())
-        .is_some()
+        .is_some_and(is_about_certificates)
+}
+
+/// What another try will not change. Anything else may come from something on the
+/// way, or from a server that is starting.
+fn is_about_certificates(error: &rustls::Error) -> bool {
+    use rustls::{AlertDescription as Alert, Error};
+    match error {
+        Error::InvalidCertificate(_)
+        | Error::NoCertificatesPresented
+        | Error::InvalidCertRevocationList(_) => true,
+        Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::CertificateRequired
+                | Alert::AccessDenied
+        ),
+        _ => false,
+    }
 }

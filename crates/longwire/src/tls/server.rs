@@ -28,12 +28,20 @@ struct Identity {
     files: Option<Files>,
 }
 
-#[derive(Debug)]
 struct Files {
     chain: PathBuf,
     key: PathBuf,
     /// What was last read: chain and key.
     read: Mutex<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files")
+            .field("chain", &self.chain)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ServerTls {

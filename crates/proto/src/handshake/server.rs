@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use ::http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
@@ -42,6 +42,7 @@ impl Offer {
         if request.version() < Version::HTTP_11 {
             return Err(RequestError::HttpVersion(request.version()));
         }
+        check_no_body(request.headers())?;
         let headers = request.headers();
         single(headers, HOST)?;
         for (name, token) in [(UPGRADE, "websocket"), (CONNECTION, "upgrade")] {
@@ -215,6 +216,14 @@ pub enum RequestError {
     /// The same subprotocol offered twice: 400.
     #[error("expected each subprotocol once in Sec-WebSocket-Protocol, got {0:?} again")]
     RepeatedSubprotocol(String),
+    /// A body, whose end would be where the frames begin: 400.
+    #[error("expected no body in a WebSocket handshake, got {name}: {got:?}")]
+    Body {
+        /// The header that announces it.
+        name: HeaderName,
+        /// Its value.
+        got: String,
+    },
     /// A header that breaks its grammar: 400.
     #[error(transparent)]
     Header(#[from] HeaderError),
@@ -325,6 +334,19 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Result<&str, RequestError> {
 
 fn shown_value(value: &HeaderValue) -> String {
     shown(&String::from_utf8_lossy(value.as_bytes()))
+}
+
+/// What a proxy takes for a body, a server must not take for frames.
+fn check_no_body(headers: &HeaderMap) -> Result<(), RequestError> {
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        let mut values = headers.get_all(&name).iter();
+        let is_body = |value: &&HeaderValue| name == TRANSFER_ENCODING || *value != "0";
+        if let Some(value) = values.find(is_body) {
+            let got = shown(&String::from_utf8_lossy(value.as_bytes()));
+            return Err(RequestError::Body { name, got });
+        }
+    }
+    Ok(())
 }
 
 //= rfc6455#4.2.1-10

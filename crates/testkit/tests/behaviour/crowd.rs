@@ -212,11 +212,11 @@ async fn a_flood_of_pings_whose_pongs_are_not_read_holds_a_few_and_the_last() {
         assert!(budget.used() < 64 << 10, "{} bytes held", budget.used());
     }
     raw.send(Opcode::Ping, b"last").await;
-    let mut pongs = 1;
+    let mut answers = 1;
     while raw.read().await.unwrap() != (0x8a, b"last".to_vec()) {
-        pongs += 1;
+        answers += 1;
     }
-    assert!(pongs < 64 * 8000, "none was left out");
+    assert!(answers < 64 * 8000, "none was left out");
 }
 
 //= rfc6455#10.4-1 test

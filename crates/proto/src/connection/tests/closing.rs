@@ -130,7 +130,7 @@ fn pings_without_end_do_not_put_off_the_end_of_the_closing_handshake() {
 #[test]
 fn messages_before_our_answer_to_a_close_get_the_time_that_they_take() {
     let (mut server, start) = server();
-    server.send_binary(&[0; 100_000]).unwrap();
+    server.send_binary(&vec![0; 100_000]).unwrap();
     receive(&mut server, &frame_to(Role::Server, 0x88, b""), start);
     for step in 1..=10 {
         let now = start + step * 9 * SECOND;
@@ -278,7 +278,7 @@ fn a_large_message_on_a_slow_line_is_not_idle() {
         ..Config::default()
     };
     let mut server = Connection::server(config, start);
-    server.send_binary(&[0; 100_000]).unwrap();
+    server.send_binary(&vec![0; 100_000]).unwrap();
     for step in 1..10 {
         let now = start + step * 20 * SECOND;
         server.handle_transmitted(10_000, now);
