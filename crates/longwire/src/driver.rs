@@ -209,6 +209,11 @@ impl Driver {
         }
     }
 
+    /// Whether the connection is closed and its transport dropped.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.link.is_none() && self.connection.closed().is_some()
+    }
+
     /// Drops the transport, whatever is left to say.
     pub(crate) fn cut(&mut self) {
         self.link = None;

@@ -289,7 +289,7 @@ impl Shared {
             } else {
                 let _ = driver.poll_transmit(cx);
             }
-            if driver.released || driver.connection.closed().is_some() {
+            if driver.released || driver.has_ended() {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -308,6 +308,11 @@ impl Shared {
     pub(crate) async fn finish(&self, code: CloseCode) -> Closed {
         // What has arrived before the end is still the program's to read.
         if let Some(closed) = self.connection(|connection| connection.closed().cloned()) {
+            std::future::poll_fn(|cx| {
+                self.wait_as_keeper(cx);
+                self.with(Driver::poll_drive)
+            })
+            .await;
             return closed;
         }
         let role = self.connection(|connection| connection.role());

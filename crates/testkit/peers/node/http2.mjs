@@ -4,8 +4,8 @@
 // Usage: node http2.mjs server CHAIN KEY [JSON]    prints {"port": N}
 //        node http2.mjs client URL CA [JSON]       exits 0 where all is well
 //
-// The server echoes at /echo, resets the stream after the first message at
-// /reset, ends it at /end, refuses with 403 at /refuse, and tells at /streams
+// The server echoes at /echo, wants HTTP/1.1 at /http1, gives up the stream at
+// /busy, resets it after the first message at /reset, ends it at /end, refuses with 403 at /refuse, and tells at /streams
 // how many sockets share the connection. With {"connect": false} it takes
 // WebSockets over HTTP/1.1 alone. It ends with its stdin.
 
@@ -71,6 +71,8 @@ function serve() {
       return stream.respond({ ":status": 400 }, { endStream: true });
     }
     const path = headers[":path"];
+    if (path === "/http1") return stream.close(http2.constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    if (path === "/busy") return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
     if (path === "/refuse") {
       stream.respond({ ":status": 403, "content-type": "text/plain", "x-why": "because" });
       return stream.end("not for you\n");

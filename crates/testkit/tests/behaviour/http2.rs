@@ -8,6 +8,9 @@ use longwire::http::{Response, Version};
 use longwire::server::{Accept, Decision, Refuse, Route, UpgradeRequest};
 use longwire::{ClientBuilder, Error, Message, Result, Server, Socket};
 use longwire_testkit::peers::{Peer, PeerServer, require, run_program};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::pki::{Ca, Identity};
 use crate::support::{TestServer, echo, sink, soon};
@@ -300,8 +303,83 @@ async fn our_client_uses_nodes_http2_server_and_is_told_how_streams_end() {
         (refusal.status.as_u16(), refusal.body),
         (403, b"not for you\n".to_vec())
     );
+    // A stream that is given up takes nothing else with it.
+    let error = client.connect(at("/busy")).await.unwrap_err();
+    assert!(matches!(error, Error::Http2 { .. }), "{error:?}");
+    streams.send("how many now?").await.unwrap();
+    assert_eq!(next_text(&mut streams).await, "2");
+    let third = client.connect(at("/streams")).await.unwrap();
+    streams.send("and now?").await.unwrap();
+    assert_eq!(next_text(&mut streams).await, "3", "on the same connection");
+    drop(third);
+    // Where the server wants HTTP/1.1, it gets it, and is remembered.
+    for _ in 0..2 {
+        let mut socket = client.connect(at("/http1")).await.unwrap();
+        assert_eq!(socket.http_version(), Version::HTTP_11);
+        socket.send("hello").await.unwrap();
+        assert_eq!(next_text(&mut socket).await, "hello");
+    }
     let closed = soon(echo.close(4001, "bye")).await.unwrap();
     assert!(closed.clean && closed.code == 4001, "{closed}");
+}
+
+#[tokio::test]
+async fn sockets_opened_at_once_share_a_connection() {
+    let ca = Ca::new();
+    let server = start(&ca).await;
+    let client = client(&ca);
+    let connecting = (0..20).map(|_| client.connect(url(&server, "/address")));
+    let sockets = soon(futures_util::future::try_join_all(connecting)).await;
+    let mut addresses = Vec::new();
+    for mut socket in sockets.unwrap() {
+        addresses.push(next_text(&mut socket).await);
+    }
+    assert!(
+        addresses.iter().all(|a| *a == addresses[0]),
+        "{addresses:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_answers_no_more_is_not_used_again() {
+    let ca = Ca::new();
+    let server = start(&ca).await;
+    // Between both, a network that forgets its first connection.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (forget, forgotten) = watch::channel(false);
+    let to = server.addr;
+    let network = tokio::spawn(async move {
+        let mut first = true;
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = TcpStream::connect(to).await.unwrap();
+            let mut forgotten = forgotten.clone();
+            let is_first = std::mem::replace(&mut first, false);
+            tokio::spawn(async move {
+                let forgets = async {
+                    let _ = forgotten.wait_for(|forgotten| *forgotten && is_first).await;
+                };
+                tokio::select! {
+                    _ = copy_bidirectional(&mut near, &mut far) => return,
+                    () = forgets => {}
+                }
+                // Both ends are left waiting.
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    let client = client(&ca)
+        .heartbeat(None)
+        .handshake_timeout(Duration::from_secs(1));
+    let url = format!("wss://localhost:{port}/echo");
+    let first = client.connect(&url).await.unwrap();
+    forget.send_replace(true);
+    let mut second = soon(client.connect(&url)).await.unwrap();
+    second.send("hello").await.unwrap();
+    assert_eq!(next_text(&mut second).await, "hello");
+    drop(first);
+    network.abort();
 }
 
 //= rfc8441#3-3 test

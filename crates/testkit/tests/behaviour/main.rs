@@ -8,6 +8,8 @@ mod proxies;
 
 mod socket;
 
+mod unattended;
+
 mod streams;
 
 mod client;
@@ -17,6 +19,10 @@ mod server;
 mod tls;
 
 mod http2;
+
+mod http2_limits;
+
+mod embedded;
 
 mod way;
 

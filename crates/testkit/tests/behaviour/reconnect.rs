@@ -266,3 +266,164 @@ async fn a_shutdown_of_the_server_brings_its_clients_to_the_next() {
     assert_eq!(next(&mut socket).await, "two");
     running.abort();
 }
+
+#[tokio::test]
+async fn a_wait_that_a_server_asks_for_is_bounded() {
+    for asked in ["18446744073709551615", "99999999999"] {
+        let unavailable = move || {
+            Response::builder()
+                .status(503)
+                .header("retry-after", asked)
+                .body("")
+                .unwrap()
+        };
+        let route = Route::new(echo)
+            .on_upgrade(move |_| async move { Err(Refuse::response(unavailable())) });
+        let server = TestServer::with(route).await;
+        let socket = quick(server.url("/"))
+            .most_retry_after(Duration::from_mins(3))
+            .start();
+        let mut states = socket.watch();
+        let waiting = |state: &ConnectionState| matches!(state, ConnectionState::Waiting(_));
+        let state = soon(states.wait_for(waiting)).await.unwrap().clone();
+        let ConnectionState::Waiting(wait) = state else {
+            panic!("{state:?}");
+        };
+        assert!((180..=181).contains(&wait.as_secs()), "{wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_never_reads_gets_new_connections_and_can_close() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let server = TestServer::with(move |mut socket: Socket| {
+        let counted = counted.clone();
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..40 {
+                socket.send("y".repeat(100)).await?;
+            }
+            socket.close(1012, "restart").await?;
+            Ok(())
+        }
+    })
+    .await;
+    let socket = quick(server.url("/")).start();
+    soon(async {
+        while connections.load(Ordering::SeqCst) < 5 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut states = socket.watch();
+    socket.sender().close(1000, "").unwrap();
+    let closed = states.wait_for(|state| *state == ConnectionState::Closed);
+    soon(closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_before_a_connection_ended_is_read_before_what_came_after() {
+    let number = Arc::new(AtomicUsize::new(0));
+    let server = TestServer::with(move |mut socket: Socket| {
+        let number = number.clone();
+        async move {
+            let number = number.fetch_add(1, Ordering::SeqCst);
+            for i in 0..50 {
+                socket.send(format!("{number}:{i}")).await?;
+            }
+            if number == 0 {
+                socket.close(1012, "restart").await?;
+            }
+            echo(socket).await
+        }
+    })
+    .await;
+    let mut socket = quick(server.url("/")).start();
+    let mut states = socket.watch();
+    let mut opened = 0;
+    while opened < 2 {
+        soon(states.changed()).await.unwrap();
+        opened += usize::from(*states.borrow_and_update() == ConnectionState::Open);
+    }
+    for number in 0..2 {
+        for i in 0..50 {
+            assert_eq!(next(&mut socket).await, format!("{number}:{i}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_function_of_the_programs_that_panics_ends_the_socket() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let mut socket = quick(url).retry_if(|_| panic!("on purpose")).start();
+    let mut states = socket.watch();
+    let closed = states.wait_for(|state| *state == ConnectionState::Closed);
+    soon(closed).await.unwrap();
+    assert!(matches!(socket.send("x").await, Err(Error::Closing)));
+    assert!(socket.next().await.is_none());
+}
+
+#[tokio::test]
+async fn closing_has_its_time_however_slowly_the_server_reads() {
+    let server = TestServer::with(|socket: Socket| async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+        Ok(())
+    })
+    .await;
+    let mut socket = quick(server.url("/"))
+        .outbox(1000, 64 << 20)
+        .close_timeout(Duration::from_millis(300))
+        .start();
+    until(&socket, ConnectionState::Open).await;
+    for _ in 0..40 {
+        socket.send(vec![1; 1 << 20]).await.unwrap();
+    }
+    soon(socket.close(1000, "")).await.unwrap();
+    assert_eq!(socket.state(), ConnectionState::Closed);
+}
+
+#[tokio::test]
+async fn a_sink_is_closed_when_the_connection_is() {
+    let server = TestServer::with(echo).await;
+    let socket = quick(server.url("/")).start();
+    let mut sink = socket.sender();
+    sink.send("first").await.unwrap();
+    soon(futures_util::SinkExt::<&str>::close(&mut sink))
+        .await
+        .unwrap();
+    assert_eq!(socket.state(), ConnectionState::Closed);
+}
+
+#[tokio::test]
+async fn senders_that_give_up_waiting_are_forgotten() {
+    let server = TestServer::with(|socket: Socket| async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+        Ok(())
+    })
+    .await;
+    let socket = server.connect().await;
+    let (sender, _receiver) = socket.split();
+    let held = Arc::new(());
+    // Until no more fits.
+    while tokio::time::timeout(Duration::from_millis(50), sender.send(vec![0; 1 << 20]))
+        .await
+        .is_ok()
+    {}
+    for _ in 0..20 {
+        let (sender, held) = (sender.clone(), held.clone());
+        let sending = tokio::spawn(async move {
+            let sent = sender.send("one more").await;
+            drop(held);
+            sent
+        });
+        tokio::task::yield_now().await;
+        sending.abort();
+        assert!(sending.await.unwrap_err().is_cancelled());
+    }
+    assert_eq!(Arc::strong_count(&held), 1);
+}

@@ -9,7 +9,7 @@ use longwire_proto::Opcode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Raw, TestServer, echo, exchange, request, soon};
+use crate::support::{Raw, TestServer, echo, exchange, read_head, request, soon};
 
 //= rfc6455#4.2.1-1, rfc6455#7.2.2-1, rfc6455#10.7-4 test
 #[tokio::test]
@@ -495,4 +495,18 @@ async fn a_shutdown_of_a_server_that_is_gone_returns() {
     assert_eq!(report.open, 0);
     // Asked again, it tells the same.
     assert_eq!(soon(handle.shutdown(Duration::ZERO)).await, report);
+}
+
+#[tokio::test]
+async fn a_handshake_with_a_body_is_refused() {
+    let server = TestServer::with(echo).await;
+    for header in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        let request = request("/", &[header]);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let head = read_head(&mut stream).await;
+        assert!(head.starts_with("HTTP/1.1 400 "), "{header}: {head}");
+    }
+    let response = exchange(server.addr, &request("/", &["Content-Length: 0"])).await;
+    assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
 }

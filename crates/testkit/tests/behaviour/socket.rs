@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::support::{Raw, TestServer, echo, sink, soon};
 
 /// Two sockets joined by a pipe of this many bytes, and virtual time.
-fn pair(pipe: usize, client: &Options, server: &Options) -> (Socket, Socket) {
+pub(crate) fn pair(pipe: usize, client: &Options, server: &Options) -> (Socket, Socket) {
     let (left, right) = tokio::io::duplex(pipe);
     (
         Socket::over(left, Role::Client, client),
@@ -22,7 +22,7 @@ fn pair(pipe: usize, client: &Options, server: &Options) -> (Socket, Socket) {
     )
 }
 
-fn caller() -> Options {
+pub(crate) fn caller() -> Options {
     Options::new(Drive::Caller)
 }
 

@@ -223,3 +223,58 @@ fn certificates_and_keys_that_are_none_are_told_with_their_file() {
     let error: Error = ClientTls::new().server_name("a b").unwrap_err().into();
     assert!(matches!(error, Error::Usage(UsageError::Tls(_))));
 }
+
+#[tokio::test]
+async fn connections_above_a_cap_get_503_over_tls_too() {
+    let ca = Ca::new();
+    let server = Server::new()
+        .route("/", echo)
+        .tls(ca.server())
+        .max_connections(1);
+    let server = TestServer::start(server).await;
+    let client = client(ca.client());
+    let url = url(&server, "localhost");
+    let first = client.clone().http2(false).connect(&url).await.unwrap();
+    for http2 in [true, false] {
+        let error = client.clone().http2(http2).connect(&url).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Refused(refusal) if refusal.status == 503),
+            "{error}"
+        );
+        assert!(error.is_worth_retrying());
+    }
+    drop(first);
+}
+
+#[tokio::test]
+async fn a_tls_failure_that_is_not_of_certificates_is_worth_another_try() {
+    let ca = Ca::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream
+            .write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+            .await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let url = format!("wss://localhost:{port}/");
+    let error = client(ca.client()).connect(url).await.unwrap_err();
+    assert!(error.is_worth_retrying(), "{error}");
+    answering.abort();
+}
+
+#[test]
+fn no_private_key_is_in_what_is_logged() {
+    let ca = Ca::new();
+    let Identity { chain, key } = ca.issue(&["localhost"]);
+    let folder = std::env::temp_dir().join(format!("longwire-key-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (chain_at, key_at) = (folder.join("chain.pem"), folder.join("key.pem"));
+    std::fs::write(&chain_at, &chain).unwrap();
+    std::fs::write(&key_at, &key).unwrap();
+    let shown = format!("{:?}", ServerTls::from_pem_files(chain_at, key_at).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(!shown.contains(&format!("{:?}", key.as_bytes())) && !shown.contains(&key));
+    assert!(shown.contains("key.pem"), "{shown}");
+}

@@ -319,6 +319,17 @@ async fn redirects_are_followed_on_request_and_leave_credentials_behind() {
     let in_url = format!("ws://me:pw@{}/elsewhere", server.addr);
     let plain = ClientBuilder::new().redirects(1);
     assert_eq!(told(&plain, &in_url).await.unwrap(), "- - -");
+    let in_url = format!("ws://me:pw@{}/here", server.addr);
+    assert_eq!(told(&plain, &in_url).await.unwrap(), "Basic bWU6cHc= - -");
+
+    // Nor is the page that was redirected taken for one that asked.
+    let own = format!("http://{}", target.addr);
+    let error = plain.clone().origin(own);
+    let error = error.connect(server.url("/elsewhere")).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Refused(r) if r.status == 403),
+        "{error}"
+    );
 
     let error = told(&client, &server.url("/loop")).await.unwrap_err();
     assert!(
