@@ -76,7 +76,7 @@ impl Driver {
         options: &Options,
     ) -> Self {
         connection.deliver_pieces(options.message_streams);
-        let budget = connection.config().memory_budget.as_ref();
+        let budget = connection.memory_budget();
         Self {
             share: budget.map(MemoryBudget::share).unwrap_or_default(),
             link: Some(Link {

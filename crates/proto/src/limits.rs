@@ -123,8 +123,7 @@ impl fmt::Display for Limit {
 /// Bytes that many connections may hold together in messages being assembled
 /// and in output not yet taken by the transport. What they share, as a message
 /// that is encoded once for all of them, counts for each. Cheap to clone: all clones
-/// draw on the same budget. The fuller it is, the less one connection may hold: at
-/// most four times what is left, so that no few take it all.
+/// draw on the same budget.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
     shared: Arc<Shared>,
@@ -134,6 +133,8 @@ pub struct MemoryBudget {
 struct Shared {
     total: usize,
     used: AtomicUsize,
+    /// The budget that this is a part of.
+    whole: Option<MemoryBudget>,
 }
 
 impl MemoryBudget {
@@ -143,6 +144,19 @@ impl MemoryBudget {
             shared: Arc::new(Shared {
                 total,
                 used: AtomicUsize::new(0),
+                whole: None,
+            }),
+        }
+    }
+
+    /// At most `total` bytes of this budget, for some of its connections.
+    #[must_use]
+    pub fn part(&self, total: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                total,
+                used: AtomicUsize::new(0),
+                whole: Some(self.clone()),
             }),
         }
     }
@@ -163,27 +177,35 @@ impl MemoryBudget {
         self.shared.used.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` more for a share that comes to `held` with them.
-    fn reserve(&self, bytes: usize, held: usize) -> bool {
+    fn reserve(&self, bytes: usize) -> Result<(), BudgetExhausted> {
+        if let Some(whole) = &self.shared.whole {
+            whole.reserve(bytes)?;
+        }
         let total = self.shared.total;
-        let fits = |sum: &usize| *sum <= total && held <= MOST_OF_LEFT.saturating_mul(total - sum);
-        self.shared
+        let taken = self
+            .shared
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(fits)
-            })
-            .is_ok()
+                used.checked_add(bytes).filter(|&sum| sum <= total)
+            });
+        taken.map(drop).map_err(|used| {
+            if let Some(whole) = &self.shared.whole {
+                whole.release(bytes);
+            }
+            BudgetExhausted {
+                used: used.saturating_add(bytes),
+                total,
+            }
+        })
     }
 
     fn release(&self, bytes: usize) {
         self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.shared.whole {
+            whole.release(bytes);
+        }
     }
 }
-
-/// A share is at most so many times what it leaves of the budget. The more is in
-/// use, the less a single connection gets, so that a few that hold on to all they
-/// can do not take the rest with them.
-const MOST_OF_LEFT: usize = 4;
 
 /// A share of a [`MemoryBudget`], given back when dropped. The default is of no
 /// budget, and has no bounds.
@@ -202,19 +224,13 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// [`BudgetExhausted`] where the budget has not that much, or not for one
-    /// connection: nothing changes.
+    /// [`BudgetExhausted`] where the budget has not that much: nothing changes.
     pub fn resize(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
         let Some(budget) = &self.budget else {
             return Ok(());
         };
         if bytes > self.held {
-            if !budget.reserve(bytes - self.held, bytes) {
-                return Err(BudgetExhausted {
-                    used: budget.used().saturating_add(bytes - self.held),
-                    total: budget.total(),
-                });
-            }
+            budget.reserve(bytes - self.held)?;
         } else {
             budget.release(self.held - bytes);
         }
@@ -233,7 +249,7 @@ impl Drop for Share {
 
 /// A [`Share`] could not grow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected at most {total} bytes in the memory budget, and some of them left, got {used}")]
+#[error("expected at most {total} bytes in the memory budget, got {used}")]
 #[non_exhaustive]
 pub struct BudgetExhausted {
     /// Bytes that would be in use.
@@ -254,28 +270,29 @@ mod tests {
         assert!(one.resize(60).is_ok());
         let refused = two.resize(41).unwrap_err();
         assert_eq!((refused.used, refused.total), (101, 100));
-        assert!(two.resize(32).is_ok());
-        assert_eq!(budget.used(), 92);
+        assert!(two.resize(40).is_ok());
+        assert_eq!(budget.used(), 100);
         assert!(one.resize(10).is_ok());
-        assert_eq!(budget.used(), 42);
+        assert_eq!(budget.used(), 50);
         drop((one, two));
         assert_eq!(budget.used(), 0);
     }
 
     #[test]
-    fn shares_that_take_all_they_can_leave_some_to_others() {
-        let budget = MemoryBudget::new(1 << 20);
-        let mut greedy: Vec<Share> = (0..100).map(|_| budget.share()).collect();
-        for share in &mut greedy {
-            let mut held = 0;
-            while share.resize(held + 100).is_ok() {
-                held += 100;
-            }
-        }
-        let left = budget.total() - budget.used();
-        assert!(left > 0);
-        let mut modest = budget.share();
-        assert!(modest.resize(left / 2).is_ok(), "{left} left");
+    fn a_part_of_a_budget_is_bound_by_itself_and_by_the_whole() {
+        let whole = MemoryBudget::new(100);
+        let parts = [whole.part(60), whole.part(60)];
+        let mut shares = parts.each_ref().map(MemoryBudget::share);
+        let refused = shares[0].resize(61).unwrap_err();
+        assert_eq!((refused.used, refused.total), (61, 60));
+        assert_eq!(whole.used(), 0);
+        assert!(shares[0].resize(60).is_ok());
+        let refused = shares[1].resize(41).unwrap_err();
+        assert_eq!((refused.used, refused.total), (101, 100));
+        assert!(shares[1].resize(40).is_ok());
+        assert_eq!((parts[1].used(), whole.used()), (40, 100));
+        drop(shares);
+        assert_eq!((parts[0].used(), whole.used()), (0, 0));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use longwire_proto::MemoryBudget;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -35,6 +36,7 @@ const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 pub(super) async fn serve_tcp(
     stream: TcpStream,
     peer_addr: SocketAddr,
+    memory: Option<MemoryBudget>,
     site: Arc<Site>,
     registry: Arc<Registry>,
     mut shutdown: watch::Receiver<bool>,
@@ -52,7 +54,7 @@ pub(super) async fn serve_tcp(
         if site.http2.spoken && start == HTTP2_PREFACE {
             Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
         } else {
-            serve(stream, Io::Tcp, peer, site, registry, shutdown).await;
+            serve(stream, Io::Tcp, peer, memory, site, registry, shutdown).await;
         }
         return;
     };
@@ -71,7 +73,8 @@ pub(super) async fn serve_tcp(
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
         Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
     } else {
-        Box::pin(serve(stream, over_tls, peer, site, registry, shutdown)).await;
+        let serving = serve(stream, over_tls, peer, memory, site, registry, shutdown);
+        Box::pin(serving).await;
     }
 }
 

@@ -130,6 +130,7 @@ impl Asked {
             handler: route.handler.clone(),
             drive: route.drive,
             place: None,
+            memory: None,
             info: Info {
                 peer_addr: self.peer_addr,
                 uri: self.parts.uri,

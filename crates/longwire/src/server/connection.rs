@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use longwire_proto::MemoryBudget;
 use tokio::sync::watch;
 
 use super::Site;
@@ -33,6 +34,7 @@ pub(super) async fn serve<T: Transport>(
     transport: T,
     into_io: fn(T) -> Io,
     peer_addr: Option<SocketAddr>,
+    memory: Option<MemoryBudget>,
     site: Arc<Site>,
     registry: Arc<Registry>,
     shutdown: watch::Receiver<bool>,
@@ -42,6 +44,7 @@ pub(super) async fn serve<T: Transport>(
         site: site.clone(),
         peer_addr,
         upgrading: upgrading.clone(),
+        memory,
     };
     // Boxed, so that its room is given back once the connection is upgraded.
     Box::pin(serve_http(transport, &site, requests, shutdown)).await;

@@ -182,6 +182,8 @@ impl Activity {
             site,
             peer_addr,
             upgrading: upgrading.clone(),
+            // Each socket has a place of its own.
+            memory: None,
         };
         let unanswered = Unanswered(&self.unanswered);
         let response = requests.answer(with_host(request)).await?;

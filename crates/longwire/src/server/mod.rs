@@ -96,6 +96,7 @@ pub struct Server {
     write_timeout: Duration,
     max_connections: usize,
     max_connections_per_address: usize,
+    memory_per_address: Option<usize>,
     tls: Option<ServerTls>,
     http2: Http2,
 }
@@ -112,6 +113,7 @@ impl Default for Server {
             write_timeout: Duration::from_secs(30),
             max_connections: 65_536,
             max_connections_per_address: 4096,
+            memory_per_address: None,
             tls: None,
             http2: Http2::default(),
         }
@@ -239,6 +241,14 @@ impl Server {
         self
     }
 
+    /// What the sockets of one IPv4 address or IPv6 /64 may take of the memory
+    /// budget together: a quarter. Behind a proxy, all have its address.
+    #[must_use]
+    pub fn memory_per_address(mut self, bytes: usize) -> Self {
+        self.memory_per_address = Some(bytes);
+        self
+    }
+
     /// Most connections at once: 65,536. Those above get 503. Over HTTP/2, each
     /// socket counts as one, beside the connection that it is on.
     #[must_use]
@@ -301,6 +311,7 @@ impl Server {
                 self.folders[..i].iter().any(|(known, _)| known == path),
             )?;
         }
+        let memory = self.options.config.memory_budget.clone();
         Ok(Site {
             options: self.options,
             sockets,
@@ -309,7 +320,12 @@ impl Server {
             fallback: self.fallback,
             handshake_timeout: self.handshake_timeout,
             write_timeout: self.write_timeout,
-            caps: Caps::new(self.max_connections, self.max_connections_per_address),
+            caps: Caps::new(
+                self.max_connections,
+                self.max_connections_per_address,
+                memory,
+                self.memory_per_address,
+            ),
             tls_config: tls.as_ref().map(ServerTls::build).transpose()?,
             tls,
             http2: self.http2,

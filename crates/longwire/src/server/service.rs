@@ -9,11 +9,12 @@ use futures_util::FutureExt as _;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use longwire_proto::MemoryBudget;
 use longwire_proto::handshake::server::check_head;
 
 use super::asked::{Asked, asks, internal_error, protocol, read_offer};
 use super::body::Body;
-use super::caps::Full;
+use super::caps::{Full, Place};
 use super::route::plain;
 use super::upgraded::Upgrading;
 use super::{Site, WebSocketRoute};
@@ -24,6 +25,8 @@ pub(super) struct Requests {
     pub(super) site: Arc<Site>,
     pub(super) peer_addr: Option<SocketAddr>,
     pub(super) upgrading: Arc<Mutex<Option<Upgrading>>>,
+    /// What sockets are counted against.
+    pub(super) memory: Option<MemoryBudget>,
 }
 
 impl Requests {
@@ -97,6 +100,8 @@ impl Requests {
         match asked.decide(&entry.route, &entry.origin, config).await {
             Err(response) => *response,
             Ok((response, mut upgrading)) => {
+                let own = place.as_ref().and_then(Place::memory);
+                upgrading.memory = own.or(self.memory.as_ref()).cloned();
                 upgrading.place = place;
                 *self
                     .upgrading

@@ -217,6 +217,7 @@ impl Accepting {
         let served = serve_tcp(
             stream,
             peer,
+            place.memory().cloned(),
             self.site.clone(),
             self.registry.clone(),
             self.stopping.clone(),

@@ -7,7 +7,7 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use longwire_proto::{CloseCode, Closed, Connection};
+use longwire_proto::{CloseCode, Closed, Connection, MemoryBudget};
 
 use super::caps::Place;
 use super::registry::Registry;
@@ -26,6 +26,8 @@ pub(super) struct Upgrading {
     pub(super) info: Info,
     /// The socket's place among the connections, where it has one of its own.
     pub(super) place: Option<Place>,
+    /// What its memory is counted against, where that is not the options'.
+    pub(super) memory: Option<MemoryBudget>,
 }
 
 /// Serves a socket to its end. `take_over` gives the transport under an upgraded
@@ -42,6 +44,7 @@ pub(super) async fn serve_socket(
         drive,
         info,
         place,
+        memory,
     } = upgrading;
     let peer = info.peer_addr;
     let path = info.uri.path().to_owned();
@@ -56,8 +59,11 @@ pub(super) async fn serve_socket(
         }
     };
     //= rfc6455#4.2.2-14
-    let connection =
+    let mut connection =
         Connection::server(options.config.clone(), now()).with_compression(info.compression);
+    if memory.is_some() {
+        connection = connection.with_memory_budget(memory);
+    }
     let driver = Driver::new(io, connection, unhandled, options);
     let shared = Shared::new(driver, drive);
     let entry = registry.map(|registry| registry.enter(shared.clone(), peer));

@@ -146,9 +146,9 @@ impl Shared {
             // Once more, so that nothing falls between looking and waiting.
             self.wait_as_receiver(cx);
             received = receive();
-        }
-        if received.is_ready() {
-            self.stop_waiting_as_receiver(cx);
+            if received.is_ready() {
+                self.stop_waiting_as_receiver(cx);
+            }
         }
         received
     }

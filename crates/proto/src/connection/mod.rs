@@ -46,7 +46,7 @@ use crate::deflate::{Agreement, Deflater, Inflater};
 use crate::error::ProtocolError;
 use crate::frame::{FrameDecoder, Input};
 use crate::header::HeaderRules;
-use crate::limits::Share;
+use crate::limits::{MemoryBudget, Share};
 use crate::message::{ControlPayload, Data, Piece, Text};
 use crate::opcode::Opcode;
 use closing::State;
@@ -99,6 +99,8 @@ pub struct Connection {
     agreement: Option<Agreement>,
     /// What compresses, where that is agreed on.
     deflater: Option<Box<Deflater>>,
+    /// The budget, or a part of it, that all of the shares are of.
+    memory_budget: Option<MemoryBudget>,
     /// What the deflater holds between messages.
     context_share: Share,
     output: Output,
@@ -150,6 +152,7 @@ impl Connection {
             pieces: false,
             agreement: None,
             deflater: None,
+            memory_budget: config.memory_budget.clone(),
             context_share: share(),
             output: Output::default(),
             output_share: share(),
@@ -163,6 +166,19 @@ impl Connection {
             input_ended: false,
             config,
         }
+    }
+
+    /// The connection with a part of the budget that the settings have, as
+    /// [`MemoryBudget::part`] gives it.
+    #[must_use]
+    pub fn with_memory_budget(mut self, budget: Option<MemoryBudget>) -> Self {
+        let share = || Share::new(budget.clone());
+        self.assembler = Assembler::new(share(), share());
+        self.context_share = share();
+        self.output_share = share();
+        self.memory_budget = budget;
+        let agreement = self.agreement;
+        self.with_compression(agreement)
     }
 
     /// The connection with compression as the handshake has agreed on it.
@@ -199,6 +215,11 @@ impl Connection {
     /// Whether messages may be sent: no Close frame has been sent or received.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+
+    /// What the connection's memory is counted against.
+    pub fn memory_budget(&self) -> Option<&MemoryBudget> {
+        self.memory_budget.as_ref()
     }
 
     /// What was agreed on compression.

@@ -257,3 +257,30 @@ async fn a_large_text_in_very_many_fragments_is_checked_in_one_pass() {
     let (first, payload) = raw.read().await.unwrap();
     assert_eq!((first, payload.len()), (0x81, count * piece.len()));
 }
+
+#[tokio::test]
+async fn one_address_cannot_hold_the_memory_of_all() {
+    let budget = MemoryBudget::new(40 << 20);
+    let server = Server::new()
+        .route("/", crate::support::echo)
+        .memory_budget(budget.clone());
+    let server = TestServer::start(server).await;
+    let (mut holding, mut refused) = (Vec::new(), 0);
+    for _ in 0..8 {
+        let mut raw = Raw::connect(server.addr, "/").await;
+        // The message goes on, and on.
+        let mut begun = raw.frame(false, Opcode::Binary, &vec![0; 3 << 20]);
+        begun.extend(raw.frame(true, Opcode::Ping, b""));
+        // One that is refused reads no more.
+        let _ = raw.stream.write_all(&begun).await;
+        match raw.read().await {
+            Some((0x8a, _)) => holding.push(raw),
+            told => {
+                assert_eq!(&told.unwrap().1[..2], [0x03, 0xf5]);
+                refused += 1;
+            }
+        }
+        assert!(budget.used() <= 10 << 20, "{} held", budget.used());
+    }
+    assert!(holding.len() >= 2 && refused >= 4, "{refused} refused");
+}

@@ -80,14 +80,14 @@ async fn a_program_that_asks_late_is_told_of_the_last_pings() {
 #[tokio::test]
 async fn what_is_read_ahead_counts_against_the_memory_budget() {
     let budget = MemoryBudget::new(20 << 20);
-    let server =
-        Server::new()
-            .memory_budget(budget.clone())
-            .route("/", |socket: Socket| async move {
-                std::future::pending::<()>().await;
-                drop(socket);
-                Ok(())
-            });
+    let server = Server::new()
+        .memory_budget(budget.clone())
+        .memory_per_address(20 << 20)
+        .route("/", |socket: Socket| async move {
+            std::future::pending::<()>().await;
+            drop(socket);
+            Ok(())
+        });
     let server = TestServer::start(server).await;
     let client = ClientBuilder::new().compression(Compression::Off);
     let mut clients = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use longwire::error::{Fault, RedirectError, Step};
 use longwire::http::Response;
-use longwire::server::{Accept, Decision, Refuse, Route, UpgradeRequest};
+use longwire::server::{Accept, Decision, OriginPolicy, Refuse, Route, UpgradeRequest};
 use longwire::{ClientBuilder, CookieJar, Error, Proxy, Server, Socket};
 use tokio::net::TcpListener;
 
@@ -287,10 +287,12 @@ async fn redirects_are_followed_on_request_and_leave_credentials_behind() {
         )
         .route(
             "/elsewhere",
-            Route::new(echo).on_upgrade(move |_| {
-                let there = there.clone();
-                async move { Err(redirect(307, there)) }
-            }),
+            Route::new(echo)
+                .origin(OriginPolicy::Any)
+                .on_upgrade(move |_| {
+                    let there = there.clone();
+                    async move { Err(redirect(307, there)) }
+                }),
         )
         .route(
             "/loop",

@@ -104,7 +104,7 @@ fn what_a_compressed_message_in_pieces_holds_is_counted() {
 fn compressed_pieces_hold_little_however_much_they_come_to() {
     let now = Instant::now();
     let config = Config {
-        memory_budget: Some(MemoryBudget::new(500 << 10)),
+        memory_budget: Some(MemoryBudget::new(400 << 10)),
         limits: Limits::default().message_size(1000),
         ..Config::default()
     };
