@@ -33,6 +33,7 @@
 //!
 //! - [`ClientBuilder`]: TLS, HTTP/2, proxies, redirects, cookies, timeouts for each
 //!   step; [`ReconnectingSocket`] comes back by itself;
+//! - [`web::WebSocket`]: the browser's API, to the letter of its standard;
 //! - [`Server`]: routes, an upgrade hook, an Origin policy, limits, TLS, HTTP/2,
 //!   graceful shutdown; [`server::Upgrade`] and [`server::UpgradeService`] for the
 //!   servers of others, and with the feature `axum` an extractor;
@@ -63,6 +64,8 @@ pub mod socket;
 pub mod client;
 
 pub mod reconnect;
+
+pub mod web;
 
 pub mod server;
 

@@ -265,6 +265,19 @@ impl ClientBuilder {
         self
     }
 
+    /// These subprotocols and no others.
+    pub(crate) fn only_subprotocols(mut self, names: &[String]) -> Self {
+        self.subprotocols = names.to_vec();
+        self
+    }
+
+    /// Takes all that is sent at once, however much waits already.
+    pub(crate) fn unbounded_output(mut self) -> Self {
+        let limits = self.options.config.limits.clone();
+        self.options = self.options.limits(limits.output_high_water(usize::MAX));
+        self
+    }
+
     /// Who drives the socket between two calls: a task by default.
     #[must_use]
     pub fn drive(mut self, drive: Drive) -> Self {

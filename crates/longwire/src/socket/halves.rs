@@ -87,6 +87,19 @@ impl Sender {
         })
     }
 
+    /// Sends a message without waiting for anything, and writes what the transport
+    /// takes now. Gives how far in the stream of frames it reaches, and from where
+    /// on; see [`longwire_proto::Connection::message_offsets`].
+    pub(crate) fn send_now(&self, message: Message) -> Result<(u64, u64)> {
+        self.handle.shared.send_now(&Outgoing::Message(message))
+    }
+
+    /// How much of the stream of frames the transport has taken.
+    pub(crate) fn transmitted(&self) -> u64 {
+        let shared = &self.handle.shared;
+        shared.connection(|connection| connection.message_offsets().1)
+    }
+
     /// Drops the transport.
     pub(crate) fn cut(&self) {
         self.handle.shared.cut();
@@ -103,6 +116,12 @@ impl Sender {
         let role = shared.connection(|connection| connection.role());
         shared.close(Some(&CloseFrame::new(role, code.into(), reason)?));
         Ok(())
+    }
+
+    /// As [`Sender::close`], with the Close frame given, or one without a code and
+    /// a reason (RFC 6455 section 5.5.1).
+    pub fn close_with(&self, frame: Option<&CloseFrame>) {
+        self.handle.shared.close(frame);
     }
 
     /// Waits for the end of the connection, whoever ends it.

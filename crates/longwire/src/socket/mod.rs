@@ -247,6 +247,11 @@ impl Socket {
             .connection(|connection| connection.closed().cloned())
     }
 
+    /// Drops the transport.
+    pub(crate) fn cut(&self) {
+        self.shared().cut();
+    }
+
     /// How long the peer took to answer the last ping of the heartbeat.
     pub fn latency(&self) -> Option<Duration> {
         self.shared().connection(|connection| connection.latency())

@@ -228,6 +228,23 @@ impl Shared {
         self.connection(|connection| enqueue(connection, message))
     }
 
+    /// Takes a message and writes what can be written now; gives where in the
+    /// stream of frames it is.
+    pub(crate) fn send_now(&self, message: &Outgoing) -> Result<(u64, u64)> {
+        let sent = self.with(|driver, cx| {
+            let (from, _) = driver.connection.message_offsets();
+            enqueue(&mut driver.connection, message)?;
+            let (to, _) = driver.connection.message_offsets();
+            let _ = driver.poll_transmit(cx);
+            Ok((from, to))
+        });
+        // What did not fit the kernel is the keeper's to write.
+        if self.connection(|connection| connection.buffered() > 0) {
+            self.wake_keeper();
+        }
+        sent
+    }
+
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         self.wait(cx);
         self.with(|driver, cx| {

@@ -237,6 +237,14 @@ impl Connection {
         self.output.len()
     }
 
+    /// How far the messages sent reach in the stream of all their frames, pings
+    /// and pongs left out, and how much of that the transport has taken: both in
+    /// bytes since the connection was opened.
+    pub fn message_offsets(&self) -> (u64, u64) {
+        let taken = self.data_transmitted;
+        (taken + self.output.data_len() as u64, taken)
+    }
+
     /// Whether so much output waits that no message is taken.
     pub fn is_output_full(&self) -> bool {
         // A single message is always taken where nothing waits.

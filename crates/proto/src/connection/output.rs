@@ -78,6 +78,11 @@ impl Output {
         self.len() == 0
     }
 
+    /// Bytes of messages that wait, and of a Close frame.
+    pub(super) fn data_len(&self) -> usize {
+        self.data_len
+    }
+
     /// Whether messages wait, or a Close frame.
     pub(super) fn has_data(&self) -> bool {
         self.data_len > 0

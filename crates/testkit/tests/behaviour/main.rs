@@ -28,6 +28,8 @@ mod way;
 
 mod reconnect;
 
+mod web;
+
 // A plot's numbers are small.
 #[allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
 mod herd;

@@ -1,0 +1,32 @@
+//! The browser's API, as the [WebSockets Standard] of the WHATWG has it, for Rust
+//! programs: [`WebSocket`].
+//!
+//! Names are those of the standard in Rust's manner (`readyState` is
+//! [`WebSocket::ready_state`]), its exceptions are errors by the same names. What a
+//! page brings along, such as a base URL, an origin and cookies, a program says by
+//! [`Settings`]. As in a browser, a program is not told why a connection could not be
+//! opened or broke: that is in the log (`tracing`, level WARN). [`crate::connect`] and
+//! [`crate::Socket`] tell it.
+//!
+//! [WebSockets Standard]: https://websockets.spec.whatwg.org/
+//!
+//! Read `exception`, `checks`, `data` and `event`, then `settings` (how a connection is
+//! established) and `web_socket`.
+
+mod exception;
+
+mod checks;
+
+mod data;
+
+mod event;
+
+mod settings;
+
+mod web_socket;
+
+pub use data::{BinaryType, Blob, Data, Protocols};
+pub use event::{CloseEvent, Event, MessageEvent, ReadyState};
+pub use exception::{DomException, ExceptionName};
+pub use settings::Settings;
+pub use web_socket::WebSocket;

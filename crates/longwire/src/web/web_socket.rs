@@ -1,0 +1,596 @@
+//! The `WebSocket` interface (section 3).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use longwire_proto::Closed;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
+use url::Url;
+
+use super::checks::{check_protocols, close_frame, url_record};
+use super::data::{BinaryType, Data, Protocols};
+use super::event::{CloseEvent, Event, MessageEvent, ReadyState};
+use super::exception::DomException;
+use super::settings::Settings;
+use crate::message::{Event as SocketEvent, Message};
+use crate::socket::{Receiver, Sender, Socket};
+
+/// Events that wait for the program, beside what the socket itself reads ahead.
+const TASKS: usize = 16;
+
+/// Bytes that may wait to be sent where nothing else is said.
+const MAX_BUFFERED_AMOUNT: u64 = 1 << 30;
+
+/// The browser's `WebSocket`, as the WHATWG standard has it. Cheap to clone: clones
+/// are the same object.
+///
+/// What a browser's event loop does, [`WebSocket::next_event`] does: each call takes
+/// the next task, changes the state as the standard has it, calls the handler that is
+/// set for the event, and gives the event. [`WebSocket::run`] does so to the end. In
+/// between, nothing changes but the [buffered amount](WebSocket::buffered_amount).
+///
+/// ```no_run
+/// use longwire::web::{Event, WebSocket};
+///
+/// # async fn example() -> Result<(), longwire::web::DomException> {
+/// let socket = WebSocket::new("wss://example.com/chat")?;
+/// while let Some(event) = socket.next_event().await {
+///     match event {
+///         Event::Open => socket.send("Hello, Server!")?,
+///         Event::Message(message) => println!("{:?}", message.data),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The same with handlers:
+///
+/// ```no_run
+/// # use longwire::web::WebSocket;
+/// # async fn example() -> Result<(), longwire::web::DomException> {
+/// let socket = WebSocket::new("wss://example.com/chat")?;
+/// socket.set_onopen(|socket| drop(socket.send("Hello, Server!")));
+/// socket.set_onmessage(|_, message| println!("{:?}", message.data));
+/// socket.run().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping all clones of one that is open starts the closing handshake without a code
+/// (section 7, "Garbage collection").
+#[derive(Clone)]
+pub struct WebSocket {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    url: Url,
+    max_buffered_amount: u64,
+    inner: Mutex<Inner>,
+    tasks: AsyncMutex<Tasks>,
+    /// Gives up a connection that is being opened.
+    abort: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Inner {
+    ready_state: ReadyState,
+    extensions: String,
+    protocol: String,
+    binary_type: BinaryType,
+    /// What sends, once the connection is established.
+    sender: Option<Sender>,
+    /// Messages that are not transmitted yet.
+    sent: VecDeque<Sent>,
+    /// Bytes of payload in all of them.
+    sent_len: u64,
+    /// Bytes given to `send` that will never be.
+    unsent: u64,
+    handlers: Handlers,
+}
+
+/// A message on its way.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    /// Where its frames are in the stream of all frames.
+    from: u64,
+    to: u64,
+    /// Bytes of its payload.
+    len: u64,
+}
+
+type Handler = Box<dyn FnMut(&WebSocket) + Send>;
+type EventHandler<E> = Box<dyn FnMut(&WebSocket, &E) + Send>;
+
+#[derive(Default)]
+struct Handlers {
+    open: Option<Handler>,
+    message: Option<EventHandler<MessageEvent>>,
+    error: Option<Handler>,
+    close: Option<EventHandler<CloseEvent>>,
+}
+
+/// The tasks that are queued.
+struct Tasks {
+    queue: mpsc::Receiver<Task>,
+    /// The second event of the last task.
+    close: Option<CloseEvent>,
+}
+
+/// What is queued when something happens (section 4).
+enum Task {
+    Established {
+        sender: Sender,
+        extensions: String,
+        protocol: String,
+    },
+    Message(Message),
+    ClosingHandshakeStarted,
+    Closed(Closed),
+    /// The connection was never established.
+    Failed,
+}
+
+impl WebSocket {
+    /// Starts connecting, and offers no subprotocol.
+    ///
+    /// # Errors
+    ///
+    /// A `SyntaxError` for a URL that is none of a WebSocket.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime: the connection is kept by a task.
+    pub fn new(url: &str) -> Result<Self, DomException> {
+        Self::with_settings(url, Protocols::default(), &Settings::default())
+    }
+
+    /// Starts connecting, and offers these subprotocols: the connection fails where
+    /// the server chooses none of them.
+    ///
+    /// # Errors
+    ///
+    /// A `SyntaxError` for a URL that is none of a WebSocket, a subprotocol that is no
+    /// token, or one that is there twice.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn with_protocols(
+        url: &str,
+        protocols: impl Into<Protocols>,
+    ) -> Result<Self, DomException> {
+        Self::with_settings(url, protocols, &Settings::default())
+    }
+
+    //= whatwg#interface-definition-6
+    /// As [`WebSocket::with_protocols`], with what a page would bring along.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::with_protocols`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn with_settings(
+        url: &str,
+        protocols: impl Into<Protocols>,
+        settings: &Settings,
+    ) -> Result<Self, DomException> {
+        let url = url_record(url, settings.base_url.as_ref())?;
+        let protocols = protocols.into().0;
+        check_protocols(&protocols)?;
+        let (queue, tasks) = mpsc::channel(TASKS);
+        let (abort, aborted) = watch::channel(false);
+        let driving = drive(url.clone(), protocols, settings.clone(), queue, aborted);
+        tokio::spawn(driving);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                url,
+                max_buffered_amount: settings.max_buffered_amount.unwrap_or(MAX_BUFFERED_AMOUNT),
+                inner: Mutex::default(),
+                tasks: AsyncMutex::new(Tasks {
+                    queue: tasks,
+                    close: None,
+                }),
+                abort,
+            }),
+        })
+    }
+
+    //= whatwg#interface-definition-7
+    /// The URL that was used (`url`).
+    pub fn url(&self) -> &str {
+        self.shared.url.as_str()
+    }
+
+    /// The state of the connection (`readyState`).
+    pub fn ready_state(&self) -> ReadyState {
+        self.lock().ready_state
+    }
+
+    /// The extensions that the server chose (`extensions`); empty before it has, and
+    /// where it chose none.
+    pub fn extensions(&self) -> String {
+        self.lock().extensions.clone()
+    }
+
+    /// The subprotocol that the server chose (`protocol`); empty before it has, and
+    /// where it chose none.
+    pub fn protocol(&self) -> String {
+        self.lock().protocol.clone()
+    }
+
+    //= whatwg#interface-definition-14
+    /// Bytes given to [`WebSocket::send`] that the network has not taken, without
+    /// framing (`bufferedAmount`). Closing does not set it to zero.
+    pub fn buffered_amount(&self) -> u64 {
+        self.lock().buffered_amount()
+    }
+
+    //= whatwg#interface-definition-15
+    /// How binary messages are handed out (`binaryType`): as a blob at first.
+    pub fn binary_type(&self) -> BinaryType {
+        self.lock().binary_type
+    }
+
+    /// Sets how binary messages are handed out from now on.
+    pub fn set_binary_type(&self, binary_type: BinaryType) {
+        self.lock().binary_type = binary_type;
+    }
+
+    //= whatwg#interface-definition-16, whatwg#interface-definition-17
+    //= whatwg#interface-definition-18, whatwg#interface-definition-19
+    /// Sends a message. Never waits: [`WebSocket::buffered_amount`] tells what does.
+    /// Once the connection is closing, the message is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// An `InvalidStateError` while connecting.
+    pub fn send(&self, data: impl Into<Data>) -> Result<(), DomException> {
+        let data = data.into();
+        let len = data.len() as u64;
+        let mut inner = self.lock();
+        if inner.ready_state == ReadyState::Connecting {
+            return Err(DomException::invalid_state(
+                "expected a connection that is open, got one that is still connecting",
+            ));
+        }
+        inner.forget_transmitted();
+        let sent = match inner.sender.as_ref() {
+            Some(sender) if inner.ready_state == ReadyState::Open => {
+                if inner.waiting() + len > self.shared.max_buffered_amount {
+                    let max = self.shared.max_buffered_amount;
+                    tracing::warn!(max, "a WebSocket is full: it is closed");
+                    sender.cut();
+                    None
+                } else {
+                    sender.send_now(data.into_message()).ok()
+                }
+            }
+            _ => None,
+        };
+        match sent {
+            Some((from, to)) => {
+                inner.sent_len += len;
+                inner.sent.push_back(Sent { from, to, len });
+            }
+            None => inner.unsent += len,
+        }
+        Ok(())
+    }
+
+    //= whatwg#interface-definition-10, whatwg#interface-definition-11
+    //= whatwg#interface-definition-12, whatwg#interface-definition-13
+    /// Closes the connection, behind all that was sent; gives up one that is still
+    /// being opened. Does nothing where it is closing already.
+    ///
+    /// # Errors
+    ///
+    /// An `InvalidAccessError` for a code other than 1000 and 3000 to 4999, a
+    /// `SyntaxError` for a reason of more than 123 bytes in UTF-8.
+    pub fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), DomException> {
+        let frame = close_frame(code, reason.unwrap_or_default())?;
+        let mut inner = self.lock();
+        match inner.ready_state {
+            ReadyState::Closing | ReadyState::Closed => return Ok(()),
+            ReadyState::Connecting => {
+                self.shared.abort.send_replace(true);
+            }
+            ReadyState::Open => {
+                if let Some(sender) = &inner.sender {
+                    sender.close_with(frame.as_ref());
+                }
+            }
+        }
+        inner.ready_state = ReadyState::Closing;
+        Ok(())
+    }
+
+    /// Sets the handler of `open` (`onopen`).
+    pub fn set_onopen(&self, handler: impl FnMut(&WebSocket) + Send + 'static) {
+        self.lock().handlers.open = Some(Box::new(handler));
+    }
+
+    /// Sets the handler of `message` (`onmessage`).
+    pub fn set_onmessage(&self, handler: impl FnMut(&WebSocket, &MessageEvent) + Send + 'static) {
+        self.lock().handlers.message = Some(Box::new(handler));
+    }
+
+    /// Sets the handler of `error` (`onerror`).
+    pub fn set_onerror(&self, handler: impl FnMut(&WebSocket) + Send + 'static) {
+        self.lock().handlers.error = Some(Box::new(handler));
+    }
+
+    /// Sets the handler of `close` (`onclose`).
+    pub fn set_onclose(&self, handler: impl FnMut(&WebSocket, &CloseEvent) + Send + 'static) {
+        self.lock().handlers.close = Some(Box::new(handler));
+    }
+
+    /// Waits for what happens next, changes the state accordingly, calls its handler,
+    /// and gives it; `None` behind [`Event::Close`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn next_event(&self) -> Option<Event> {
+        let mut tasks = self.shared.tasks.lock().await;
+        let event = loop {
+            if let Some(close) = tasks.close.take() {
+                break Event::Close(close);
+            }
+            let task = tasks.queue.recv().await?;
+            if let Some(event) = self.perform(task, &mut tasks.close) {
+                break event;
+            }
+        };
+        drop(tasks);
+        self.call_handler(&event);
+        Some(event)
+    }
+
+    /// Takes all events to the end: for a program that has set handlers.
+    pub async fn run(&self) {
+        while self.next_event().await.is_some() {}
+    }
+
+    //= whatwg#feedback-from-the-protocol-1, whatwg#feedback-from-the-protocol-2
+    //= whatwg#feedback-from-the-protocol-3, whatwg#feedback-from-the-protocol-4
+    //= whatwg#feedback-from-the-protocol-5, whatwg#feedback-from-the-protocol-6
+    //= whatwg#feedback-from-the-protocol-7
+    /// Performs a task; gives the event that it fires first.
+    fn perform(&self, task: Task, then: &mut Option<CloseEvent>) -> Option<Event> {
+        let mut inner = self.lock();
+        match task {
+            Task::Established {
+                sender,
+                extensions,
+                protocol,
+            } => {
+                if inner.ready_state != ReadyState::Connecting {
+                    // Given up since: its end is on its way.
+                    return None;
+                }
+                inner.ready_state = ReadyState::Open;
+                inner.extensions = extensions;
+                inner.protocol = protocol;
+                inner.sender = Some(sender);
+                Some(Event::Open)
+            }
+            Task::Message(message) => {
+                if inner.ready_state != ReadyState::Open {
+                    return None;
+                }
+                Some(Event::Message(MessageEvent {
+                    data: Data::from_message(message, inner.binary_type),
+                    origin: self.shared.url.origin().ascii_serialization(),
+                }))
+            }
+            Task::ClosingHandshakeStarted => {
+                inner.ready_state = inner.ready_state.max(ReadyState::Closing);
+                None
+            }
+            Task::Closed(closed) => {
+                inner.ready_state = ReadyState::Closed;
+                let close = CloseEvent {
+                    was_clean: closed.clean,
+                    code: closed.code.get(),
+                    reason: closed.reason,
+                };
+                if close.was_clean {
+                    return Some(Event::Close(close));
+                }
+                *then = Some(close);
+                Some(Event::Error)
+            }
+            Task::Failed => {
+                inner.ready_state = ReadyState::Closed;
+                *then = Some(CloseEvent {
+                    was_clean: false,
+                    code: 1006,
+                    reason: String::new(),
+                });
+                Some(Event::Error)
+            }
+        }
+    }
+
+    /// Calls the handler of an event, without holding anything: it may do what it
+    /// likes, also set another one.
+    fn call_handler(&self, event: &Event) {
+        macro_rules! call {
+            ($slot:ident $(, $event:expr)?) => {{
+                let handler = self.lock().handlers.$slot.take();
+                if let Some(mut handler) = handler {
+                    handler(self $(, $event)?);
+                    self.lock().handlers.$slot.get_or_insert(handler);
+                }
+            }};
+        }
+        match event {
+            Event::Open => call!(open),
+            Event::Message(message) => call!(message, message),
+            Event::Error => call!(error),
+            Event::Close(close) => call!(close, close),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.shared
+            .inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("ready_state", &self.ready_state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn forget_transmitted(&mut self) {
+        let Some(sender) = &self.sender else {
+            return;
+        };
+        let transmitted = sender.transmitted();
+        while let Some(sent) = self.sent.front()
+            && sent.to <= transmitted
+        {
+            self.sent_len -= sent.len;
+            self.sent.pop_front();
+        }
+    }
+
+    /// Bytes of payload that wait to be transmitted, once those that do not are
+    /// forgotten.
+    fn waiting(&self) -> u64 {
+        let (Some(sender), Some(first)) = (&self.sender, self.sent.front()) else {
+            return 0;
+        };
+        self.sent_len - first.len + first.left(sender.transmitted())
+    }
+
+    fn buffered_amount(&mut self) -> u64 {
+        self.forget_transmitted();
+        self.waiting() + self.unsent
+    }
+}
+
+impl Sent {
+    /// Bytes of the payload that are not transmitted. Where a message is partly so,
+    /// its frame's header, or its compression, counts in proportion.
+    fn left(&self, transmitted: u64) -> u64 {
+        let size = u128::from(self.to - self.from);
+        let left = u128::from(self.to.saturating_sub(transmitted.max(self.from)));
+        if size == 0 {
+            return 0;
+        }
+        // Not above `len`, which is a u64.
+        (u128::from(self.len) * left).div_ceil(size) as u64
+    }
+}
+
+//= whatwg#garbage-collection-1
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match (&inner.sender, inner.ready_state) {
+            (_, ReadyState::Connecting) => {
+                self.abort.send_replace(true);
+            }
+            (Some(sender), ReadyState::Open) => sender.close_with(None),
+            _ => {}
+        }
+    }
+}
+
+/// Opens the connection and queues what happens on it.
+async fn drive(
+    url: Url,
+    protocols: Vec<String>,
+    settings: Settings,
+    queue: mpsc::Sender<Task>,
+    mut aborted: watch::Receiver<bool>,
+) {
+    let established = tokio::select! {
+        biased;
+        () = given_up(&mut aborted) => None,
+        established = settings.establish(&url, &protocols) => established.ok(),
+    };
+    let Some(socket) = established else {
+        // Where nobody is left, nobody is told.
+        let _ = queue.send(Task::Failed).await;
+        return;
+    };
+    let extensions = extensions_in_use(&socket);
+    let protocol = socket.subprotocol().unwrap_or_default().to_owned();
+    let (sender, receiver) = socket.split();
+    let established = Task::Established {
+        sender: sender.clone(),
+        extensions,
+        protocol,
+    };
+    let receiving = async {
+        if queue.send(established).await.is_ok() {
+            receive(receiver, &queue).await;
+        }
+    };
+    tokio::select! {
+        // The program has not been told yet.
+        () = given_up(&mut aborted) => {
+            sender.cut();
+            let _ = queue.send(Task::Failed).await;
+        }
+        () = receiving => {}
+    }
+}
+
+/// Ready where the program gives up a connection that it has not seen open.
+async fn given_up(aborted: &mut watch::Receiver<bool>) {
+    if aborted.wait_for(|aborted| *aborted).await.is_err() {
+        // The program has let go of one that was open.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The extensions that the server has chosen, as it has written them.
+pub(super) fn extensions_in_use(socket: &Socket) -> String {
+    let chosen = socket
+        .response_headers()
+        .get_all(http::header::SEC_WEBSOCKET_EXTENSIONS);
+    let chosen: Vec<&str> = chosen.iter().filter_map(|v| v.to_str().ok()).collect();
+    chosen.join(", ")
+}
+
+/// Queues what arrives, up to the end.
+async fn receive(mut receiver: Receiver, queue: &mpsc::Sender<Task>) {
+    loop {
+        let task = match receiver.next_event().await {
+            Some(Ok(SocketEvent::Message(message))) => Task::Message(message),
+            Some(Ok(SocketEvent::Closing(_))) => Task::ClosingHandshakeStarted,
+            Some(Ok(_)) => continue,
+            Some(Err(_)) | None => break,
+        };
+        if queue.send(task).await.is_err() {
+            return;
+        }
+    }
+    let task = match receiver.closed() {
+        Some(closed) => {
+            if !closed.clean {
+                tracing::warn!(by = %closed.by, "a WebSocket failed");
+            }
+            Task::Closed(closed)
+        }
+        None => Task::Failed,
+    };
+    let _ = queue.send(task).await;
+}
