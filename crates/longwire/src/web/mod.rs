@@ -1,5 +1,5 @@
 //! The browser's API, as the [WebSockets Standard] of the WHATWG has it, for Rust
-//! programs: [`WebSocket`].
+//! programs: [`WebSocket`] and [`WebSocketStream`].
 //!
 //! Names are those of the standard in Rust's manner (`readyState` is
 //! [`WebSocket::ready_state`]), its exceptions are errors by the same names. What a
@@ -11,7 +11,7 @@
 //! [WebSockets Standard]: https://websockets.spec.whatwg.org/
 //!
 //! Read `exception`, `checks`, `data` and `event`, then `settings` (how a connection is
-//! established) and `web_socket`.
+//! established), `abort`, `web_socket` and `web_socket_stream`.
 
 mod exception;
 
@@ -23,10 +23,19 @@ mod event;
 
 mod settings;
 
+mod abort;
+
 mod web_socket;
 
+mod web_socket_stream;
+
+pub use abort::{AbortController, AbortSignal};
 pub use data::{BinaryType, Blob, Data, Protocols};
 pub use event::{CloseEvent, Event, MessageEvent, ReadyState};
-pub use exception::{DomException, ExceptionName};
+pub use exception::{DomException, ExceptionName, WebSocketError};
 pub use settings::Settings;
 pub use web_socket::WebSocket;
+pub use web_socket_stream::{
+    CloseInfo, Readable, StreamError, WebSocketConnection, WebSocketStream, WebSocketStreamOptions,
+    Writable,
+};

@@ -72,10 +72,12 @@ impl Settings {
     //= whatwg#websocket-opening-handshake-6, whatwg#websocket-opening-handshake-7
     /// Establishes a WebSocket connection (section 2.2). What fails is for the log
     /// alone.
+    /// `unbounded` takes all that is sent at once.
     pub(super) async fn establish(
         &self,
         url: &Url,
         protocols: &[String],
+        unbounded: bool,
     ) -> Result<Socket, Failed> {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
@@ -84,7 +86,10 @@ impl Settings {
             return Err(Failed);
         }
         let turn = turn(host, port).await;
-        let mut client = self.client.clone().redirects(0).unbounded_output();
+        let mut client = self.client.clone().redirects(0);
+        if unbounded {
+            client = client.unbounded_output();
+        }
         client = client.only_subprotocols(protocols);
         if let Some(origin) = &self.origin {
             client = client.origin(origin);

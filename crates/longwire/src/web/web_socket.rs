@@ -523,7 +523,7 @@ async fn drive(
     let established = tokio::select! {
         biased;
         () = given_up(&mut aborted) => None,
-        established = settings.establish(&url, &protocols) => established.ok(),
+        established = settings.establish(&url, &protocols, true) => established.ok(),
     };
     let Some(socket) = established else {
         // Where nobody is left, nobody is told.

@@ -30,6 +30,8 @@ mod reconnect;
 
 mod web;
 
+mod web_stream;
+
 // A plot's numbers are small.
 #[allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
 mod herd;
