@@ -336,6 +336,12 @@ impl Driver {
                     return Poll::Ready(None);
                 }
                 event = match self.poll_read(cx) {
+                    // What comes behind the end is only taken out of the way, a
+                    // piece at a turn.
+                    Poll::Ready(_) if self.connection.closed().is_some() => {
+                        cx.waker().wake_by_ref();
+                        return self.poll_end(cx, blocked).map(|()| None);
+                    }
                     Poll::Ready(event) => event,
                     Poll::Pending => match self.poll_quiet(cx, blocked) {
                         Poll::Ready(()) => continue,
@@ -437,6 +443,9 @@ impl Driver {
             }
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, "reading failed");
+                if let Some(link) = &mut self.link {
+                    link.writing = Writing::Failed;
+                }
                 self.connection.handle_transport_lost();
                 Poll::Ready(None)
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, mpsc};
 
 use crate::error::Result;
@@ -23,6 +24,13 @@ struct Waiting {
     messages: AtomicUsize,
     bytes: AtomicUsize,
     taken: Notify,
+}
+
+impl Waiting {
+    fn forget(&self, message: &Message) {
+        self.messages.fetch_sub(1, Ordering::AcqRel);
+        self.bytes.fetch_sub(message.len(), Ordering::AcqRel);
+    }
 }
 
 /// The task's end.
@@ -50,11 +58,13 @@ pub(super) fn inbox() -> (InboxSender, Inbox) {
 }
 
 impl InboxSender {
-    /// Ready where the program has room for another message.
+    /// Ready where the program has room for another message, or takes none any
+    /// more.
     pub(super) async fn room(&self) {
         loop {
             let taken = self.waiting.taken.notified();
-            if self.waiting.messages.load(Ordering::Acquire) < MESSAGES {
+            let waiting = self.waiting.messages.load(Ordering::Acquire);
+            if waiting < MESSAGES || self.sender.is_closed() {
                 return;
             }
             taken.await;
@@ -70,7 +80,9 @@ impl InboxSender {
                 .bytes
                 .fetch_add(message.len(), Ordering::AcqRel);
         }
-        let _ = self.sender.send(message);
+        if let Err(SendError(Ok(message))) = self.sender.send(message) {
+            self.waiting.forget(&message);
+        }
     }
 
     /// Hands on what a connection that has ended left: whether it was kept.
@@ -87,10 +99,7 @@ impl Inbox {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
         let next = self.receiver.poll_recv(cx);
         if let Poll::Ready(Some(Ok(message))) = &next {
-            self.waiting.messages.fetch_sub(1, Ordering::AcqRel);
-            self.waiting
-                .bytes
-                .fetch_sub(message.len(), Ordering::AcqRel);
+            self.waiting.forget(message);
             self.waiting.taken.notify_one();
         }
         next
@@ -104,8 +113,7 @@ impl Inbox {
 impl Drop for Inbox {
     fn drop(&mut self) {
         // Nobody reads: what comes is thrown away, and need not wait.
-        self.waiting.messages.store(0, Ordering::Release);
-        self.waiting.bytes.store(0, Ordering::Release);
+        self.receiver.close();
         self.waiting.taken.notify_one();
     }
 }

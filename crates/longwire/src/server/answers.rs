@@ -20,10 +20,16 @@ pub(super) struct Answers {
     open: Mutex<Vec<Weak<Mutex<Held>>>>,
 }
 
+/// Bytes of a body that are handed on at once. The rest is kept until the client
+/// has room, so that what it does not take is seen.
+const PIECE: usize = 64 << 10;
+
 /// A body, and since when the client has taken nothing of it that was there.
 #[derive(Debug)]
 struct Held {
     body: Option<Body>,
+    /// What the body has given and is not handed on.
+    rest: Bytes,
     stuck_since: Option<Instant>,
 }
 
@@ -39,6 +45,7 @@ impl Answers {
     pub(super) fn watch(&self, body: Body) -> Watched {
         let held = Arc::new(Mutex::new(Held {
             body: Some(body),
+            rest: Bytes::new(),
             stuck_since: Some(Instant::now()),
         }));
         let mut open = lock(&self.open);
@@ -60,6 +67,7 @@ impl Answers {
             if stuck {
                 tracing::debug!("a response was given up: its client took nothing");
                 held.body = None;
+                held.rest = Bytes::new();
             }
             !stuck
         });
@@ -76,24 +84,44 @@ impl hyper::body::Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let mut held = lock(&self.0);
+        let held = &mut *held;
         let Some(body) = &mut held.body else {
             return Poll::Ready(Some(Err(GivenUp.into())));
         };
-        let frame = Pin::new(body).poll_frame(cx);
-        held.stuck_since = frame.is_ready().then(Instant::now);
-        frame
+        if held.rest.is_empty() {
+            let frame = Pin::new(body).poll_frame(cx);
+            held.stuck_since = frame.is_ready().then(Instant::now);
+            match frame {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => held.rest = data,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                other => return other,
+            }
+        }
+        held.stuck_since = Some(Instant::now());
+        let size = held.rest.len().min(PIECE);
+        let piece = held.rest.split_to(size);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
         let held = lock(&self.0);
-        held.body.as_ref().is_some_and(Body::is_end_stream)
+        held.rest.is_empty() && held.body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         let held = lock(&self.0);
-        held.body
-            .as_ref()
-            .map_or_else(SizeHint::default, Body::size_hint)
+        let Some(body) = &held.body else {
+            return SizeHint::default();
+        };
+        let (hint, rest) = (body.size_hint(), held.rest.len() as u64);
+        let mut with_rest = SizeHint::new();
+        if let Some(upper) = hint.upper() {
+            with_rest.set_upper(upper.saturating_add(rest));
+        }
+        with_rest.set_lower(hint.lower().saturating_add(rest));
+        with_rest
     }
 }
 

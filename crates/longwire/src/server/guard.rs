@@ -4,29 +4,37 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+/// What a transport is used for.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    /// Sockets that are open on it.
+    pub(super) sockets: AtomicUsize,
+    /// Writes that the client has taken.
+    pub(super) writes: AtomicU64,
+}
+
 /// A transport that fails where a write has to wait for too long.
 pub(super) struct Guard<T> {
     inner: T,
     timeout: Duration,
-    /// Sockets that are open.
-    sockets: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
     /// Set while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Guard<T> {
-    pub(super) fn new(inner: T, timeout: Duration, sockets: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(inner: T, timeout: Duration, traffic: Arc<Traffic>) -> Self {
         Self {
             inner,
             timeout,
-            sockets,
+            traffic,
             waiting: None,
         }
     }
@@ -35,12 +43,18 @@ impl<T> Guard<T> {
         self.inner
     }
 
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(_)) = written {
+            self.traffic.writes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn judge<R>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
-        if written.is_ready() || self.sockets.load(Ordering::Relaxed) > 0 {
+        if written.is_ready() || self.traffic.sockets.load(Ordering::Relaxed) > 0 {
             self.waiting = None;
             return written;
         }
@@ -76,6 +90,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.count(&written);
         self.judge(cx, written)
     }
 
@@ -95,6 +110,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.count(&written);
         self.judge(cx, written)
     }
 

@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 
 use super::Site;
 use super::answers::{Answers, Watched};
-use super::guard::Guard;
+use super::guard::{Guard, Traffic};
 use super::registry::Registry;
 use super::service::Requests;
 use super::stream::Stream;
@@ -90,8 +90,8 @@ pub(super) async fn serve_http2<T: Transport>(
         .max_send_buf_size(SEND_BUFFER)
         // Twice, so that it is our answer that tells which limit was passed.
         .max_header_list_size(u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX));
-    let open_sockets = Arc::new(AtomicUsize::new(0));
-    let guard = Guard::new(transport, site.write_timeout, open_sockets.clone());
+    let traffic = activity.traffic.clone();
+    let guard = Guard::new(transport, site.write_timeout, traffic.clone());
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(guard), service));
     let mut sockets = JoinSet::new();
     let mut looking = interval(
@@ -105,7 +105,7 @@ pub(super) async fn serve_http2<T: Transport>(
     let mut stopping = std::pin::pin!(shutdown.wait_for(|stopping| *stopping));
     let mut told_to_stop = None;
     loop {
-        open_sockets.store(sockets.len(), Ordering::Relaxed);
+        traffic.sockets.store(sockets.len(), Ordering::Relaxed);
         tokio::select! {
             result = &mut connection => {
                 if let Err(error) = result {
@@ -160,8 +160,10 @@ async fn socket(upgrading: Upgrading, site: Arc<Site>, registry: Arc<Registry>) 
 #[derive(Default)]
 struct Activity {
     answers: Answers,
-    /// Requests so far, and at the last look.
+    traffic: Arc<Traffic>,
+    /// Requests so far.
     requests: AtomicU64,
+    /// Requests, and writes that the client has taken, at the last look.
     seen: AtomicU64,
     /// Requests that have no response yet.
     unanswered: AtomicUsize,
@@ -204,8 +206,9 @@ impl Activity {
     fn is_busy(&self, write_timeout: Duration) -> bool {
         let answered = self.answers.give_up_after(write_timeout);
         let requests = self.requests.load(Ordering::Relaxed);
-        let seen = self.seen.swap(requests, Ordering::Relaxed);
-        answered > 0 || requests != seen || self.unanswered.load(Ordering::Relaxed) > 0
+        let happened = requests + self.traffic.writes.load(Ordering::Relaxed);
+        let seen = self.seen.swap(happened, Ordering::Relaxed);
+        answered > 0 || happened != seen || self.unanswered.load(Ordering::Relaxed) > 0
     }
 }
 

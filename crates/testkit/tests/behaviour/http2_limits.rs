@@ -126,6 +126,34 @@ async fn a_response_of_which_the_client_takes_nothing_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_response_that_a_client_takes_slowly_arrives_whole() {
+    const SIZE: usize = 1 << 20;
+    let server = Server::new()
+        .handshake_timeout(SHORT)
+        .page("/page", |_| async {
+            Response::new(Body::from(vec![1; SIZE]))
+        });
+    let server = TestServer::start(server).await;
+    let (mut requests, _running) = http2(server.addr, 64 << 10).await;
+    let page = Request::get(format!("http://{}/page", server.addr));
+    let (response, _) = requests.send_request(page.body(()).unwrap(), true).unwrap();
+    let mut body = soon(response).await.unwrap().into_body();
+    let mut size = 0;
+    let mut pause = tokio::time::interval(SHORT / 4);
+    while let Some(data) = soon(body.data()).await {
+        let data = data.unwrap();
+        let before = size;
+        size += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+        // Ten times as long as a connection may be quiet, in all.
+        if before >> 15 != size >> 15 {
+            pause.tick().await;
+        }
+    }
+    assert_eq!(size, SIZE);
+}
+
+#[tokio::test]
 async fn sockets_over_http2_count_as_connections() {
     let server =
         Server::new()

@@ -427,3 +427,30 @@ async fn senders_that_give_up_waiting_are_forgotten() {
     }
     assert_eq!(Arc::strong_count(&held), 1);
 }
+
+#[tokio::test]
+async fn a_program_that_keeps_the_sender_alone_has_its_connection_looked_after() {
+    let (asked, mut answered) = tokio::sync::mpsc::channel(1);
+    let server = TestServer::with(move |mut socket: Socket| {
+        let asked = asked.clone();
+        async move {
+            for _ in 0..200 {
+                socket.send("y".repeat(1000)).await?;
+            }
+            socket.ping("there?").await?;
+            while let Some(event) = socket.next_event().await {
+                if matches!(event?, longwire::Event::Pong(_)) {
+                    let _ = asked.send(()).await;
+                }
+            }
+            Ok(())
+        }
+    })
+    .await;
+    let socket = quick(server.url("/")).start();
+    let sender = socket.sender();
+    drop(socket);
+    soon(answered.recv()).await.unwrap();
+    sender.send("still here").await.unwrap();
+    assert_eq!(sender.state(), ConnectionState::Open);
+}

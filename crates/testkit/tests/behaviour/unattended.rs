@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt as _;
@@ -197,6 +199,58 @@ async fn last_words_get_out_of_a_layered_transport_before_it_is_dropped() {
     let message = soon(receiver.next()).await.unwrap().unwrap();
     assert_eq!(message.as_text(), Some("last words"));
     assert!(soon(sender.ended()).await.clean);
+}
+
+/// A transport whose reads fail, and which never flushes.
+struct Broken {
+    reads: Arc<AtomicUsize>,
+    /// The peer's Close, once.
+    close: Vec<u8>,
+}
+
+impl AsyncRead for Broken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        if self.close.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        buffer.put_slice(&std::mem::take(&mut self.close));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Broken {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_fails_after_the_close_is_read_no_more() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let broken = Broken {
+        reads: reads.clone(),
+        close: b"\x88\x80\0\0\0\0".to_vec(),
+    };
+    let mut server = Socket::over(broken, Role::Server, &caller());
+    assert!(soon(server.next()).await.is_none());
+    assert_eq!(reads.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]

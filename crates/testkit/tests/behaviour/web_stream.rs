@@ -207,8 +207,8 @@ async fn an_end_without_a_closing_handshake_is_an_error_to_all() {
 //= whatwg#websocketstream-6, whatwg#websocketstream-7, whatwg#websocketstream-12 test
 #[tokio::test]
 async fn each_way_to_end_it_sends_the_close_frame_that_it_should() {
-    let error = |code, reason| WebSocketError::new("why", code, reason).unwrap();
     type Way = Box<dyn FnOnce(&WebSocketStream, &WebSocketConnection)>;
+    let error = |code, reason| WebSocketError::new("why", code, reason).unwrap();
     let ways: Vec<(Way, &[u8])> = vec![
         (Box::new(|s, _| s.close(&info(None, "")).unwrap()), b""),
         (
