@@ -133,7 +133,9 @@ impl Driver {
             match ready!(self.poll_arrival(cx, Wanted::Messages)) {
                 None => return Poll::Ready(None),
                 Some(Arrival::Piece(mut piece)) => {
-                    if self.stream.read(&mut piece) {
+                    let wanted = self.stream.read(&mut piece);
+                    self.count_held();
+                    if wanted {
                         return Poll::Ready(Some(piece));
                     }
                 }
@@ -243,6 +245,7 @@ impl Driver {
     pub(crate) fn discard_input(&mut self) {
         self.discard = true;
         self.inbox = Inbox::default();
+        self.stream.discard();
         self.count_held();
     }
 

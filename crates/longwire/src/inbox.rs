@@ -200,6 +200,13 @@ impl Stream {
         }
     }
 
+    /// Nobody wants what is being received.
+    pub(crate) fn discard(&mut self) {
+        if !matches!(self, Self::Between) {
+            *self = Self::Skipped;
+        }
+    }
+
     /// The reader is gone.
     pub(crate) fn skip(&mut self) {
         if let Self::Read = self {

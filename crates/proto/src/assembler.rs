@@ -56,6 +56,9 @@ enum Form {
 /// allocations, nor many connections hold much.
 const LEAST_GROWTH: usize = 1024;
 
+/// Steps of a buffer that are not tried to be made smaller where memory is short.
+const SMALL_STEP: usize = 64 << 10;
+
 /// The most compressed bytes taken at once where plain ones are handed out as
 /// they are made: DEFLATE makes at most 1,032 times as many of them.
 const PACKED_PIECE: usize = 256;
@@ -419,12 +422,18 @@ impl PlainSink for Plain<'_> {
                 (false, true) => (LEAST_GROWTH, message.announced as usize),
                 (false, false) => (LEAST_GROWTH, max),
             };
-            let mut capacity = (buffer.capacity() * 2).max(least).min(most).max(needed);
-            if self.share.resize(capacity + self.beside).is_err() {
-                // There is no memory to take in advance.
-                capacity = needed;
-                self.share.resize(capacity + self.beside)?;
-            }
+            let held = buffer.capacity();
+            let mut step = held.max(least);
+            let capacity = loop {
+                let capacity = (held + step).min(most).max(needed);
+                match self.share.resize(capacity + self.beside) {
+                    Ok(()) => break capacity,
+                    Err(exhausted) if capacity == needed => return Err(exhausted.into()),
+                    // There is not that much memory to take in advance.
+                    Err(_) if step > SMALL_STEP => step /= 2,
+                    Err(_) => step = 0,
+                }
+            };
             buffer.reserve_exact(capacity - buffer.len());
         }
         buffer.extend_from_slice(plain);

@@ -178,9 +178,6 @@ impl MemoryBudget {
     }
 
     fn reserve(&self, bytes: usize) -> Result<(), BudgetExhausted> {
-        if let Some(whole) = &self.shared.whole {
-            whole.reserve(bytes)?;
-        }
         let total = self.shared.total;
         let taken = self
             .shared
@@ -188,14 +185,15 @@ impl MemoryBudget {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(bytes).filter(|&sum| sum <= total)
             });
-        taken.map(drop).map_err(|used| {
-            if let Some(whole) = &self.shared.whole {
-                whole.release(bytes);
-            }
-            BudgetExhausted {
-                used: used.saturating_add(bytes),
-                total,
-            }
+        taken.map_err(|used| BudgetExhausted {
+            used: used.saturating_add(bytes),
+            total,
+        })?;
+        let Some(whole) = &self.shared.whole else {
+            return Ok(());
+        };
+        whole.reserve(bytes).inspect_err(|_| {
+            self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
         })
     }
 

@@ -127,7 +127,7 @@ impl ClientBuilder {
         let mut offer = self.http2 && target.secure && self.pool.may_offer(&origin);
         // Others that connect to the same origin wait for what comes of this.
         let mut opening = None;
-        if offer {
+        while offer {
             match self.pool.turn(&origin).await {
                 Turn::Use(session) => {
                     let weak = Arc::downgrade(&session);
@@ -148,10 +148,15 @@ impl ClientBuilder {
                         Err(error) => return Err(error),
                     }
                 }
-                Turn::Open(first) => opening = Some(first),
-                Turn::Alone => {}
+                Turn::Open(first) => {
+                    opening = Some(first);
+                    break;
+                }
+                Turn::Alone => break,
             }
         }
+        // Whoever was waited for may have learned it.
+        offer &= self.pool.may_offer(&origin);
         let connected = self.connect_to(target, offer).await?;
         let Connected {
             io,
@@ -185,7 +190,10 @@ impl ClientBuilder {
                     OnSession::Http1 => {}
                 }
             }
-            Opened::NoExtendedConnect => drop(opening),
+            Opened::NoExtendedConnect => {
+                self.pool.remember_without(origin.clone());
+                drop(opening);
+            }
         }
         tracing::debug!(host = %target, "no WebSockets over HTTP/2 here");
         self.pool.remember_without(origin);

@@ -85,7 +85,6 @@ pub(super) struct Opening {
 impl Opening {
     /// The connection is in the pool.
     pub(super) fn into_session(self) {
-        self.pool.lock().http1.remove(&self.origin);
         self.shared.send_replace(true);
     }
 
@@ -150,6 +149,7 @@ impl Pool {
         known
             .sessions
             .retain(|_, session| session.strong_count() > 0);
+        known.http1.remove(&origin);
         known.sessions.insert(origin, Arc::downgrade(session));
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longwire_proto::{CloseCode, CloseFrame, Closed, ClosedBy};
+use longwire_proto::{CloseCode, CloseFrame, Closed, ClosedBy, SendError};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use super::inbox::InboxSender;
 use super::outbox::Outbox;
 use super::{Command, ConnectionState};
 use crate::error::{Error, Result};
+use crate::message::Message;
 use crate::socket::{Receiver, Sender, Socket};
 
 pub(super) struct Task {
@@ -217,7 +218,12 @@ async fn send(
                     continue;
                 };
                 match left {
-                    Some(message) => outbox.put_back(message),
+                    Some(message) if !is_too_large(&message, &error) => outbox.put_back(message),
+                    Some(_) => {
+                        tracing::error!(%error, "a message was dropped: it can never be sent");
+                        outbox.handed_over();
+                        continue;
+                    }
                     None => outbox.handed_over(),
                 }
                 if matches!(error, Error::Closing | Error::Closed(_)) {
@@ -238,6 +244,14 @@ async fn send(
             (None, None) => {}
         }
     }
+}
+
+/// Whether a message is larger than all the memory there is for it.
+fn is_too_large(message: &Message, error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Send(SendError::LimitExceeded { max, .. }) if message.len() >= *max
+    )
 }
 
 /// Hands on what arrives; tells how the connection ended, or nothing where the

@@ -22,7 +22,7 @@ pub(super) struct Answers {
 
 /// Bytes of a body that are handed on at once. The rest is kept until the client
 /// has room, so that what it does not take is seen.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 
 /// A body, and since when the client has taken nothing of it that was there.
 #[derive(Debug)]

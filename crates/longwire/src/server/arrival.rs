@@ -25,8 +25,9 @@ const TLS_HANDSHAKE: u8 = 22;
 /// How HTTP/2 starts where no TLS has said so before (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How often to look whether the rest of what may be HTTP/2 is there.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long to wait before looking whether the rest of what may be HTTP/2 is there:
+/// at first, and at most. It doubles from look to look.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(640));
 
 /// How long a client that speaks no TLS may take to read so.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
@@ -85,6 +86,7 @@ fn over_tls(stream: Box<TlsStream<TcpStream>>) -> Io {
 /// The first bytes, which stay where they are.
 async fn peek(stream: &TcpStream) -> std::io::Result<Vec<u8>> {
     let mut start = [0; HTTP2_PREFACE.len()];
+    let (mut pause, longest) = LOOK_AGAIN;
     loop {
         let before = start;
         let count = stream.peek(&mut start).await?;
@@ -94,7 +96,8 @@ async fn peek(stream: &TcpStream) -> std::io::Result<Vec<u8>> {
         }
         if before == start {
             // What is there is there at once, and more is not told of.
-            sleep(LOOK_AGAIN).await;
+            sleep(pause).await;
+            pause = longest.min(pause * 2);
         }
     }
 }

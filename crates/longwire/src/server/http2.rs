@@ -117,7 +117,7 @@ pub(super) async fn serve_http2<T: Transport>(
                 let serving = socket(upgrading, site.clone(), registry.clone());
                 sockets.spawn(serving.in_current_span());
             }
-            Some(_) = sockets.join_next() => {}
+            Some(_) = sockets.join_next() => quiet_since = Instant::now(),
             _ = &mut stopping, if told_to_stop.is_none() => {
                 told_to_stop = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();

@@ -10,12 +10,14 @@
 //!
 //! [WebSockets Standard]: https://websockets.spec.whatwg.org/
 //!
-//! Read `exception`, `checks`, `data` and `event`, then `settings` (how a connection is
+//! Read `exception`, `checks`, `web_socket_error`, `data` and `event`, then `settings` (how a connection is
 //! established), `abort`, `web_socket` and `web_socket_stream`.
 
 mod exception;
 
 mod checks;
+
+mod web_socket_error;
 
 mod data;
 
@@ -32,9 +34,10 @@ mod web_socket_stream;
 pub use abort::{AbortController, AbortSignal};
 pub use data::{BinaryType, Blob, Data, Protocols};
 pub use event::{CloseEvent, Event, MessageEvent, ReadyState};
-pub use exception::{DomException, ExceptionName, WebSocketError};
+pub use exception::{DomException, ExceptionName};
 pub use settings::Settings;
 pub use web_socket::WebSocket;
+pub use web_socket_error::WebSocketError;
 pub use web_socket_stream::{
     CloseInfo, Readable, StreamError, WebSocketConnection, WebSocketStream, WebSocketStreamOptions,
     Writable,

@@ -11,9 +11,10 @@ use super::abort::AbortSignal;
 use super::checks::{check_protocols, close_frame, url_record};
 use super::data::{BinaryType, Data, Protocols};
 use super::event::ReadyState;
-use super::exception::{DomException, WebSocketError};
+use super::exception::DomException;
 use super::settings::Settings;
 use super::web_socket::extensions_in_use;
+use super::web_socket_error::WebSocketError;
 use crate::socket::{Receiver, Sender};
 
 /// What the constructor is given beside a URL (`WebSocketStreamOptions`).
