@@ -36,7 +36,7 @@ pub use data::{BinaryType, Blob, Data, Protocols};
 pub use event::{CloseEvent, Event, MessageEvent, ReadyState};
 pub use exception::{DomException, ExceptionName};
 pub use settings::Settings;
-pub use web_socket::WebSocket;
+pub use web_socket::{Task, WebSocket};
 pub use web_socket_error::WebSocketError;
 pub use web_socket_stream::{
     CloseInfo, Readable, StreamError, WebSocketConnection, WebSocketStream, WebSocketStreamOptions,

@@ -117,11 +117,30 @@ struct Handlers {
 struct Tasks {
     queue: mpsc::Receiver<Task>,
     /// The second event of the last task.
-    close: Option<CloseEvent>,
+    second: Option<Event>,
 }
 
-/// What is queued when something happens (section 4).
-enum Task {
+/// Something that has happened and changes nothing before it is
+/// [performed](WebSocket::perform) (section 4).
+pub struct Task(Kind);
+
+impl Task {
+    /// Bytes of the message that it brings, if it does.
+    pub fn payload_len(&self) -> usize {
+        match &self.0 {
+            Kind::Message(message) => message.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
+enum Kind {
     Established {
         sender: Sender,
         extensions: String,
@@ -195,7 +214,7 @@ impl WebSocket {
                 inner: Mutex::default(),
                 tasks: AsyncMutex::new(Tasks {
                     queue: tasks,
-                    close: None,
+                    second: None,
                 }),
                 abort,
             }),
@@ -340,17 +359,29 @@ impl WebSocket {
     pub async fn next_event(&self) -> Option<Event> {
         let mut tasks = self.shared.tasks.lock().await;
         let event = loop {
-            if let Some(close) = tasks.close.take() {
-                break Event::Close(close);
+            if let Some(event) = tasks.second.take() {
+                break event;
             }
             let task = tasks.queue.recv().await?;
-            if let Some(event) = self.perform(task, &mut tasks.close) {
+            let [first, second] = self.perform(task);
+            tasks.second = second;
+            if let Some(event) = first {
                 break event;
             }
         };
         drop(tasks);
         self.call_handler(&event);
         Some(event)
+    }
+
+    /// Waits for what happens next, without doing anything about it: for a program
+    /// that has an event loop of its own, where [`WebSocket::perform`] is called.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn next_task(&self) -> Option<Task> {
+        self.shared.tasks.lock().await.queue.recv().await
     }
 
     /// Takes all events to the end: for a program that has set handlers.
@@ -362,61 +393,62 @@ impl WebSocket {
     //= whatwg#feedback-from-the-protocol-3, whatwg#feedback-from-the-protocol-4
     //= whatwg#feedback-from-the-protocol-5, whatwg#feedback-from-the-protocol-6
     //= whatwg#feedback-from-the-protocol-7
-    /// Performs a task; gives the event that it fires first.
-    fn perform(&self, task: Task, then: &mut Option<CloseEvent>) -> Option<Event> {
+    /// Changes the state as a task has it, and gives the events to fire: none, one, or
+    /// [`Event::Error`] and [`Event::Close`]. No handler is called.
+    pub fn perform(&self, task: Task) -> [Option<Event>; 2] {
         let mut inner = self.lock();
-        match task {
-            Task::Established {
+        let event = match task.0 {
+            Kind::Established {
                 sender,
                 extensions,
                 protocol,
             } => {
                 if inner.ready_state != ReadyState::Connecting {
                     // Given up since: its end is on its way.
-                    return None;
+                    return [None, None];
                 }
                 inner.ready_state = ReadyState::Open;
                 inner.extensions = extensions;
                 inner.protocol = protocol;
                 inner.sender = Some(sender);
-                Some(Event::Open)
+                Event::Open
             }
-            Task::Message(message) => {
+            Kind::Message(message) => {
                 if inner.ready_state != ReadyState::Open {
-                    return None;
+                    return [None, None];
                 }
-                Some(Event::Message(MessageEvent {
+                Event::Message(MessageEvent {
                     data: Data::from_message(message, inner.binary_type),
                     origin: self.shared.url.origin().ascii_serialization(),
-                }))
+                })
             }
-            Task::ClosingHandshakeStarted => {
+            Kind::ClosingHandshakeStarted => {
                 inner.ready_state = inner.ready_state.max(ReadyState::Closing);
-                None
+                return [None, None];
             }
-            Task::Closed(closed) => {
+            Kind::Closed(closed) => {
                 inner.ready_state = ReadyState::Closed;
                 let close = CloseEvent {
                     was_clean: closed.clean,
                     code: closed.code.get(),
                     reason: closed.reason,
                 };
-                if close.was_clean {
-                    return Some(Event::Close(close));
+                if !close.was_clean {
+                    return [Some(Event::Error), Some(Event::Close(close))];
                 }
-                *then = Some(close);
-                Some(Event::Error)
+                Event::Close(close)
             }
-            Task::Failed => {
+            Kind::Failed => {
                 inner.ready_state = ReadyState::Closed;
-                *then = Some(CloseEvent {
+                let close = CloseEvent {
                     was_clean: false,
                     code: 1006,
                     reason: String::new(),
-                });
-                Some(Event::Error)
+                };
+                return [Some(Event::Error), Some(Event::Close(close))];
             }
-        }
+        };
+        [Some(event), None]
     }
 
     /// Calls the handler of an event, without holding anything: it may do what it
@@ -527,17 +559,17 @@ async fn drive(
     };
     let Some(socket) = established else {
         // Where nobody is left, nobody is told.
-        let _ = queue.send(Task::Failed).await;
+        let _ = queue.send(Task(Kind::Failed)).await;
         return;
     };
     let extensions = extensions_in_use(&socket);
     let protocol = socket.subprotocol().unwrap_or_default().to_owned();
     let (sender, receiver) = socket.split();
-    let established = Task::Established {
+    let established = Task(Kind::Established {
         sender: sender.clone(),
         extensions,
         protocol,
-    };
+    });
     let receiving = async {
         if queue.send(established).await.is_ok() {
             receive(receiver, &queue).await;
@@ -547,7 +579,7 @@ async fn drive(
         // The program has not been told yet.
         () = given_up(&mut aborted) => {
             sender.cut();
-            let _ = queue.send(Task::Failed).await;
+            let _ = queue.send(Task(Kind::Failed)).await;
         }
         () = receiving => {}
     }
@@ -574,12 +606,12 @@ pub(super) fn extensions_in_use(socket: &Socket) -> String {
 async fn receive(mut receiver: Receiver, queue: &mpsc::Sender<Task>) {
     loop {
         let task = match receiver.next_event().await {
-            Some(Ok(SocketEvent::Message(message))) => Task::Message(message),
-            Some(Ok(SocketEvent::Closing(_))) => Task::ClosingHandshakeStarted,
+            Some(Ok(SocketEvent::Message(message))) => Kind::Message(message),
+            Some(Ok(SocketEvent::Closing(_))) => Kind::ClosingHandshakeStarted,
             Some(Ok(_)) => continue,
             Some(Err(_)) | None => break,
         };
-        if queue.send(task).await.is_err() {
+        if queue.send(Task(task)).await.is_err() {
             return;
         }
     }
@@ -588,9 +620,9 @@ async fn receive(mut receiver: Receiver, queue: &mpsc::Sender<Task>) {
             if !closed.clean {
                 tracing::warn!(by = %closed.by, "a WebSocket failed");
             }
-            Task::Closed(closed)
+            Kind::Closed(closed)
         }
-        None => Task::Failed,
+        None => Kind::Failed,
     };
-    let _ = queue.send(task).await;
+    let _ = queue.send(Task(task)).await;
 }
