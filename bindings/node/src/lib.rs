@@ -1,0 +1,35 @@
+//! The native half of the npm package: what `longwire::web` does, for JavaScript.
+//!
+//! The TypeScript in `../ts` has the Web IDL of it: conversions of arguments, classes,
+//! events. Everything else is here or below. Tasks are taken on a thread of our own,
+//! and performed, one after the other, on that of the JavaScript they are for.
+
+mod exception;
+
+mod settings;
+
+mod web_socket;
+
+use std::sync::LazyLock;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Threads that drive the connections of a process.
+const THREADS: usize = 2;
+
+/// What drives all connections. It is never shut down: a process ends without waiting
+/// for what has no reason to keep it.
+static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("longwire")
+        .enable_all()
+        .build()
+        .ok()
+});
+
+fn runtime() -> napi::Result<&'static Runtime> {
+    RUNTIME
+        .as_ref()
+        .ok_or_else(|| napi::Error::from_reason("the threads of longwire could not be started"))
+}

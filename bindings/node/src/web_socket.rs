@@ -1,0 +1,223 @@
+//! The `WebSocket` of JavaScript.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use longwire::web::{BinaryType, Data, Event, Task, WebSocket};
+use napi::bindgen_prelude::{Either3, FnArgs, Function, Null, Uint8Array};
+use napi::threadsafe_function::{
+    ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
+};
+use napi::{Env, Status, sys};
+use napi_derive::napi;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::exception::exception;
+use crate::runtime;
+use crate::settings::{NativeCookieJar, NativeOptions};
+
+/// What waits for JavaScript of one socket, in units of [`UNIT`] bytes and a task each:
+/// about 4 MiB. Above it, the socket is not read.
+const WAITING: u32 = 1024;
+
+/// Bytes that count as much as a task.
+const UNIT: usize = 4096;
+
+/// What JavaScript is called with: a kind of event, a message's data, and the code,
+/// reason and cleanness of a close.
+type Arguments = FnArgs<(u32, Either3<String, Uint8Array, Null>, u32, String, bool)>;
+
+/// The kinds of events, as the TypeScript knows them.
+mod kind {
+    pub(super) const NOTHING: u32 = 0;
+    pub(super) const OPEN: u32 = 1;
+    pub(super) const MESSAGE: u32 = 2;
+    pub(super) const CLOSE: u32 = 3;
+    /// `error`, and then `close`.
+    pub(super) const ERROR_AND_CLOSE: u32 = 4;
+}
+
+/// A task on its way to JavaScript, and the room that it takes.
+struct Waiting {
+    task: Task,
+    room: OwnedSemaphorePermit,
+}
+
+type Dispatch = ThreadsafeFunction<Waiting, (), Arguments, Status, false>;
+
+/// A `WebSocket` whose events are told to a function.
+#[napi]
+pub struct NativeWebSocket {
+    socket: WebSocket,
+    /// Keeps the process alive, until the connection is closed.
+    dispatch: Arc<Mutex<Option<Arc<Dispatch>>>>,
+}
+
+#[napi]
+impl NativeWebSocket {
+    /// Starts connecting; `dispatch` is called for each task.
+    #[napi(constructor)]
+    pub fn new(
+        url: String,
+        protocols: Vec<String>,
+        options: NativeOptions,
+        jar: Option<&NativeCookieJar>,
+        dispatch: Function<'_, Arguments, ()>,
+    ) -> napi::Result<Self> {
+        let runtime = runtime()?;
+        let settings = options.settings(jar)?;
+        let socket = {
+            let _entered = runtime.enter();
+            WebSocket::with_settings(&url, protocols, &settings).map_err(exception)?
+        };
+        // Whoever holds the data holds its bytes: they are never shared.
+        socket.set_binary_type(BinaryType::ArrayBuffer);
+        let performing = socket.clone();
+        let dispatch = dispatch
+            .build_threadsafe_function::<Waiting>()
+            .build_callback(move |context: ThreadsafeCallContext<Waiting>| {
+                let Waiting { task, room } = context.value;
+                let arguments = arguments(performing.perform(task));
+                drop(room);
+                Ok(arguments)
+            })?;
+        let dispatch = Arc::new(dispatch);
+        let held = Arc::new(Mutex::new(Some(dispatch.clone())));
+        runtime.spawn(drive(socket.clone(), dispatch, held.clone()));
+        Ok(Self {
+            socket,
+            dispatch: held,
+        })
+    }
+
+    /// `url`
+    #[napi(getter)]
+    pub fn url(&self) -> String {
+        self.socket.url().to_owned()
+    }
+
+    /// `readyState`
+    #[napi(getter)]
+    pub fn ready_state(&self) -> u32 {
+        self.socket.ready_state() as u32
+    }
+
+    /// `bufferedAmount`; exact up to 2 to the power of 53.
+    #[napi(getter)]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn buffered_amount(&self) -> f64 {
+        self.socket.buffered_amount() as f64
+    }
+
+    /// `extensions`
+    #[napi(getter)]
+    pub fn extensions(&self) -> String {
+        self.socket.extensions()
+    }
+
+    /// `protocol`
+    #[napi(getter)]
+    pub fn protocol(&self) -> String {
+        self.socket.protocol()
+    }
+
+    /// Sends a text.
+    #[napi]
+    pub fn send_text(&self, text: String) -> napi::Result<()> {
+        self.socket.send(text).map_err(exception)
+    }
+
+    /// Sends a copy of these bytes.
+    #[napi]
+    pub fn send_binary(&self, bytes: &[u8]) -> napi::Result<()> {
+        self.socket.send(bytes).map_err(exception)
+    }
+
+    /// `close()`
+    #[napi]
+    pub fn close(&self, code: Option<u16>, reason: Option<String>) -> napi::Result<()> {
+        self.socket
+            .close(code, reason.as_deref())
+            .map_err(exception)
+    }
+
+    /// Lets the process end although the connection is open, or no longer.
+    #[napi]
+    pub fn keep_alive(&self, env: Env, keep: bool) -> napi::Result<()> {
+        let dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(dispatch) = &*dispatch else {
+            return Ok(());
+        };
+        // SAFETY: the function is alive, as `dispatch` holds it, and this is the thread of
+        // the environment that it was made in.
+        let status = unsafe {
+            if keep {
+                sys::napi_ref_threadsafe_function(env.raw(), dispatch.raw())
+            } else {
+                sys::napi_unref_threadsafe_function(env.raw(), dispatch.raw())
+            }
+        };
+        if status == sys::Status::napi_ok {
+            Ok(())
+        } else {
+            Err(napi::Error::from_status(Status::from(status)))
+        }
+    }
+}
+
+/// Hands the tasks of a socket on, up to its end.
+async fn drive(
+    socket: WebSocket,
+    dispatch: Arc<Dispatch>,
+    held: Arc<Mutex<Option<Arc<Dispatch>>>>,
+) {
+    let room = Arc::new(Semaphore::new(WAITING as usize));
+    while let Some(task) = socket.next_task().await {
+        let weight = 1 + task.payload_len() / UNIT;
+        let weight = u32::try_from(weight).unwrap_or(WAITING).min(WAITING);
+        let Ok(room) = room.clone().acquire_many_owned(weight).await else {
+            break;
+        };
+        let waiting = Waiting { task, room };
+        let status = dispatch.call(waiting, ThreadsafeFunctionCallMode::NonBlocking);
+        if status != Status::Ok {
+            // The JavaScript is gone.
+            break;
+        }
+    }
+    held.lock().unwrap_or_else(PoisonError::into_inner).take();
+}
+
+fn arguments(events: [Option<Event>; 2]) -> Arguments {
+    let close = |kind, close: longwire::web::CloseEvent| {
+        let nothing = Either3::C(Null);
+        (
+            kind,
+            nothing,
+            u32::from(close.code),
+            close.reason,
+            close.was_clean,
+        )
+    };
+    let bare = |kind| (kind, Either3::C(Null), 0, String::new(), false);
+    let arguments = match events {
+        [Some(Event::Open), _] => bare(kind::OPEN),
+        [Some(Event::Message(message)), _] => {
+            let data = match message.data {
+                Data::Text(text) => Either3::A(text.to_string()),
+                Data::Blob(blob) => Either3::B(array(blob.bytes().clone())),
+                Data::ArrayBuffer(bytes) => Either3::B(array(bytes)),
+            };
+            (kind::MESSAGE, data, 0, String::new(), false)
+        }
+        [Some(Event::Close(event)), _] => close(kind::CLOSE, event),
+        [Some(Event::Error), Some(Event::Close(event))] => close(kind::ERROR_AND_CLOSE, event),
+        _ => bare(kind::NOTHING),
+    };
+    arguments.into()
+}
+
+/// The bytes without a copy, where nobody else has them.
+fn array(bytes: Bytes) -> Uint8Array {
+    Uint8Array::from(Vec::from(bytes))
+}

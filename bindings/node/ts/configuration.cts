@@ -1,0 +1,89 @@
+// What a document would bring along, for the process, and options of one socket.
+
+import { readFileSync } from "node:fs";
+
+import { native, type NativeCookieJar, type NativeOptions } from "./native.cjs";
+
+/** Cookies that servers have set and get back. */
+export class CookieJar {
+  /** @internal */
+  readonly native: NativeCookieJar = new native.NativeCookieJar();
+
+  /** Puts in a cookie as if the server at this URL had sent it as `Set-Cookie`. */
+  set(url: string, cookie: string): void {
+    this.native.set(url, cookie);
+  }
+
+  /** The `Cookie` header that the server at this URL would get, if any. */
+  header(url: string): string | null {
+    return this.native.header(url) ?? null;
+  }
+}
+
+/** What `configure` sets for the process. */
+export interface Configuration {
+  /** What relative URLs are relative to. */
+  baseURL?: string | URL | undefined;
+  /** The origin that servers are told, such as `https://example.com`. */
+  origin?: string | undefined;
+  /** Certificates in PEM that are trusted beside the system's. */
+  ca?: string | undefined;
+  /** Cookies. */
+  cookieJar?: CookieJar | undefined;
+}
+
+/** What browsers do not have: the third argument of the constructors. */
+export interface WebSocketOptions extends Configuration {
+  /** Headers of the request. */
+  headers?: Record<string, string> | Iterable<readonly [string, string]> | undefined;
+  /** Whether any certificate of the server is taken: for tests alone. */
+  rejectUnauthorized?: boolean | undefined;
+  /** The URL of a proxy, or `false` for none whatever the environment says. */
+  proxy?: string | false | undefined;
+  /** Whether messages may be compressed: they may. */
+  perMessageDeflate?: boolean | undefined;
+}
+
+let configuration: Configuration = {};
+
+/** Sets, for the process, what a document would bring along. */
+export function configure(settings: Configuration): void {
+  configuration = { ...configuration, ...settings };
+}
+
+function headersOf(headers: WebSocketOptions["headers"]): string[][] {
+  if (headers === undefined) return [];
+  const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
+  return Array.from(pairs, ([name, value]) => [String(name), String(value)]);
+}
+
+/** Certificates that the environment names. */
+function environmentCa(): string {
+  const files = [process.env["NODE_EXTRA_CA_CERTS"], process.env["SSL_CERT_FILE"]];
+  const found = files.filter((file): file is string => Boolean(file));
+  return found.map((file) => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch {
+      process.emitWarning(`the certificates of ${file} could not be read`);
+      return "";
+    }
+  }).join("\n");
+}
+
+let extraCa: string | undefined;
+
+/** @internal */
+export function nativeOptions(options: WebSocketOptions): [NativeOptions, NativeCookieJar | undefined] {
+  const all: WebSocketOptions = { ...configuration, ...options };
+  extraCa ??= environmentCa();
+  const ca = [extraCa, all.ca ?? ""].filter(Boolean).join("\n");
+  const result: NativeOptions = { headers: headersOf(all.headers) };
+  if (all.baseURL !== undefined) result.baseUrl = String(all.baseURL);
+  if (all.origin !== undefined) result.origin = all.origin;
+  if (ca) result.ca = ca;
+  if (all.rejectUnauthorized === false) result.insecure = true;
+  if (all.proxy !== undefined) result.proxy = all.proxy === false ? "" : all.proxy;
+  if (all.perMessageDeflate !== undefined) result.perMessageDeflate = all.perMessageDeflate;
+  return [result, all.cookieJar?.native];
+}

@@ -1,0 +1,309 @@
+// The WebSocket interface (https://websockets.spec.whatwg.org/#the-websocket-interface).
+
+import { nativeOptions, type WebSocketOptions } from "./configuration.cjs";
+import { CloseEvent, MessageEvent } from "./events.cjs";
+import { native, throwing, type NativeWebSocket } from "./native.cjs";
+import {
+  bytesOf,
+  clampedUnsignedShort,
+  constants,
+  describe,
+  domString,
+  isIterable,
+  sequenceOfStrings,
+  usvString,
+} from "./webidl.cjs";
+
+export type BinaryType = "blob" | "arraybuffer";
+
+/** What `send()` takes. */
+export type WebSocketData = string | ArrayBuffer | ArrayBufferView | Blob;
+
+type Handler<E extends Event> = ((this: WebSocket, event: E) => unknown) | null;
+
+/** The kinds of tasks, as the native half knows them. */
+const OPEN = 1;
+const MESSAGE = 2;
+const CLOSE = 3;
+const ERROR_AND_CLOSE = 4;
+
+/** An event handler attribute (HTML, section 8.1.8.1): a listener with a place of its own. */
+class HandlerSlot<E extends Event> {
+  #value: Handler<E> = null;
+  #listener: ((event: Event) => void) | undefined;
+
+  get value(): Handler<E> {
+    return this.#value;
+  }
+
+  set(target: WebSocket, type: string, value: unknown): void {
+    const callable = typeof value === "function" || (typeof value === "object" && value !== null);
+    this.#value = callable ? (value as Handler<E>) : null;
+    if (this.#value === null) {
+      if (this.#listener) target.removeEventListener(type, this.#listener);
+      this.#listener = undefined;
+    } else if (!this.#listener) {
+      this.#listener = (event) => {
+        if (typeof this.#value === "function") this.#value.call(target, event as E);
+      };
+      target.addEventListener(type, this.#listener);
+    }
+  }
+}
+
+/**
+ * The browser's WebSocket. A third argument of the constructor has what browsers do not.
+ */
+export class WebSocket extends EventTarget {
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
+  readonly #native: NativeWebSocket;
+  readonly #origin: string;
+  #binaryType: BinaryType = "blob";
+  /** bufferedAmount as it was in this turn of the event loop, and with what is sent since. */
+  #amount: number | undefined;
+  /** Bytes of blobs that are being read, and what waits behind them. */
+  #queued = 0;
+  #sending: Promise<void> | undefined;
+  readonly #onopen = new HandlerSlot<Event>();
+  readonly #onmessage = new HandlerSlot<MessageEvent>();
+  readonly #onerror = new HandlerSlot<Event>();
+  readonly #onclose = new HandlerSlot<CloseEvent>();
+
+  constructor(
+    url: string | URL,
+    protocols?: string | Iterable<string>,
+    options?: WebSocketOptions,
+  );
+  constructor(url: unknown, ...rest: unknown[]) {
+    if (arguments.length < 1) {
+      throw new TypeError("WebSocket: expected 1 argument, got 0");
+    }
+    const address = usvString(url);
+    const [given, options = {}] = rest as [unknown, WebSocketOptions | undefined];
+    let protocols: string[] = [];
+    if (given !== undefined) {
+      protocols = isIterable(given) ? sequenceOfStrings(given) : [domString(given)];
+    }
+    super();
+    const [settings, jar] = nativeOptions(options);
+    this.#native = throwing(
+      () =>
+        new native.NativeWebSocket(address, protocols, settings, jar, (...task) => {
+          this.#perform(...task);
+        }),
+    );
+    this.#origin = new URL(this.#native.url).origin;
+  }
+
+  get url(): string {
+    return this.#native.url;
+  }
+
+  get readyState(): number {
+    return this.#native.readyState;
+  }
+
+  get bufferedAmount(): number {
+    return this.#amount ?? this.#native.bufferedAmount + this.#queued;
+  }
+
+  get extensions(): string {
+    return this.#native.extensions;
+  }
+
+  get protocol(): string {
+    return this.#native.protocol;
+  }
+
+  get binaryType(): BinaryType {
+    return this.#binaryType;
+  }
+
+  set binaryType(value: BinaryType) {
+    const type = domString(value);
+    // Another value of an enumeration is ignored.
+    if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
+  }
+
+  get onopen(): Handler<Event> {
+    return this.#onopen.value;
+  }
+
+  set onopen(handler: Handler<Event>) {
+    this.#onopen.set(this, "open", handler);
+  }
+
+  get onmessage(): Handler<MessageEvent> {
+    return this.#onmessage.value;
+  }
+
+  set onmessage(handler: Handler<MessageEvent>) {
+    this.#onmessage.set(this, "message", handler);
+  }
+
+  get onerror(): Handler<Event> {
+    return this.#onerror.value;
+  }
+
+  set onerror(handler: Handler<Event>) {
+    this.#onerror.set(this, "error", handler);
+  }
+
+  get onclose(): Handler<CloseEvent> {
+    return this.#onclose.value;
+  }
+
+  set onclose(handler: Handler<CloseEvent>) {
+    this.#onclose.set(this, "close", handler);
+  }
+
+  send(data: WebSocketData): void;
+  send(data: unknown): void {
+    const socket = this.#native;
+    if (arguments.length < 1) {
+      throw new TypeError("WebSocket.send: expected 1 argument, got 0");
+    }
+    if (data instanceof Blob) {
+      this.#checkSendable();
+      this.#count(data.size);
+      this.#later(data.size, async () => socket.sendBinary(new Uint8Array(await data.arrayBuffer())));
+    } else if (isBufferSource(data)) {
+      const bytes = bytesOf(data);
+      this.#checkSendable();
+      this.#count(bytes.byteLength);
+      if (this.#sending) {
+        const copy = bytes.slice();
+        this.#later(copy.byteLength, () => socket.sendBinary(copy));
+      } else {
+        throwing(() => socket.sendBinary(bytes));
+      }
+    } else {
+      const text = usvString(data);
+      this.#checkSendable();
+      this.#count(Buffer.byteLength(text));
+      if (this.#sending) {
+        this.#later(Buffer.byteLength(text), () => socket.sendText(text));
+      } else {
+        throwing(() => socket.sendText(text));
+      }
+    }
+  }
+
+  close(code?: number, reason?: string): void;
+  close(...args: unknown[]): void {
+    const socket = this.#native;
+    const code = args[0] === undefined ? undefined : clampedUnsignedShort(args[0]);
+    const reason = args[1] === undefined ? undefined : usvString(args[1]);
+    if (this.#sending && socket.readyState === 1) {
+      // What was sent goes out first. The arguments are judged now.
+      checkClose(code, reason);
+      this.#later(0, () => socket.close(code, reason));
+      return;
+    }
+    throwing(() => socket.close(code, reason));
+  }
+
+  /** Lets the process end although the connection is open. Not in browsers. */
+  unref(): this {
+    this.#native.keepAlive(false);
+    return this;
+  }
+
+  /** Keeps the process from ending while the connection is open, as at first. */
+  ref(): this {
+    this.#native.keepAlive(true);
+    return this;
+  }
+
+  #checkSendable(): void {
+    if (this.#native.readyState === 0) {
+      throw new DOMException(
+        "expected a connection that is open, got one that is still connecting",
+        "InvalidStateError",
+      );
+    }
+  }
+
+  /** Whatever the network takes meanwhile, what is sent counts to the end of the turn. */
+  #count(size: number): void {
+    if (this.#amount === undefined) {
+      this.#amount = this.bufferedAmount;
+      setImmediate(() => {
+        this.#amount = undefined;
+      });
+    }
+    this.#amount += size;
+  }
+
+  /** Does something behind the blobs that are being read. */
+  #later(size: number, send: () => void | Promise<void>): void {
+    this.#queued += size;
+    const before = this.#sending ?? Promise.resolve();
+    const sending = before.then(send).catch(() => {}).finally(() => {
+      this.#queued -= size;
+      if (this.#sending === sending) this.#sending = undefined;
+    });
+    this.#sending = sending;
+  }
+
+  #perform(
+    kind: number,
+    data: string | Uint8Array<ArrayBuffer> | null,
+    code: number,
+    reason: string,
+    wasClean: boolean,
+  ): void {
+    if (kind === MESSAGE) {
+      let payload: unknown = data;
+      if (typeof data !== "string" && data !== null) {
+        payload = this.#binaryType === "blob" ? new Blob([data]) : data.buffer;
+      }
+      this.dispatchEvent(new MessageEvent("message", { data: payload, origin: this.#origin }));
+    } else if (kind === OPEN) {
+      this.dispatchEvent(new Event("open"));
+    } else if (kind === CLOSE || kind === ERROR_AND_CLOSE) {
+      if (kind === ERROR_AND_CLOSE) this.dispatchEvent(new Event("error"));
+      this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
+    }
+  }
+}
+
+function isBufferSource(value: unknown): value is ArrayBuffer | ArrayBufferView {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+}
+
+function checkClose(code: number | undefined, reason: string | undefined): void {
+  if (code !== undefined && code !== 1000 && (code < 3000 || code > 4999)) {
+    throw new DOMException(
+      `expected 1000 or a close code from 3000 to 4999, got ${code}`,
+      "InvalidAccessError",
+    );
+  }
+  if (reason !== undefined && Buffer.byteLength(reason) > 123) {
+    throw new DOMException("expected a reason of at most 123 bytes in UTF-8", "SyntaxError");
+  }
+}
+
+describe(WebSocket, "WebSocket", [
+  "url",
+  "readyState",
+  "bufferedAmount",
+  "onopen",
+  "onerror",
+  "onclose",
+  "extensions",
+  "protocol",
+  "close",
+  "onmessage",
+  "binaryType",
+  "send",
+]);
+constants(WebSocket, { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 });
