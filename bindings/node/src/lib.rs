@@ -4,11 +4,16 @@
 //! events. Everything else is here or below. Tasks are taken on a thread of our own,
 //! and performed, one after the other, on that of the JavaScript they are for.
 
+// Only JavaScript calls what is here.
+#![cfg_attr(test, allow(dead_code))]
+
 mod exception;
 
 mod settings;
 
 mod web_socket;
+
+mod web_socket_stream;
 
 use std::sync::LazyLock;
 

@@ -105,7 +105,7 @@ test("CommonJS and ESM have the same classes, and register puts them on globalTh
   const required = createRequire(import.meta.url)("longwire");
   assert.equal(required.WebSocket, WebSocket);
   await import("longwire/register");
-  for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) {
+  for (const name of ["WebSocket", "WebSocketStream", "WebSocketError", "CloseEvent", "MessageEvent"]) {
     assert.equal(globalThis[name], longwire[name]);
     const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
     assert.deepEqual([descriptor.writable, descriptor.enumerable, descriptor.configurable], [true, false, true]);

@@ -1,3 +1,9 @@
 export { CookieJar, configure, type Configuration, type WebSocketOptions } from "./configuration.cjs";
 export { CloseEvent, MessageEvent, type CloseEventInit, type MessageEventInit } from "./events.cjs";
+export { WebSocketError, type WebSocketCloseInfo } from "./web-socket-error.cjs";
+export {
+  WebSocketStream,
+  type WebSocketOpenInfo,
+  type WebSocketStreamOptions,
+} from "./web-socket-stream.cjs";
 export { WebSocket, type BinaryType, type WebSocketData } from "./web-socket.cjs";

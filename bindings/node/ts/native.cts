@@ -37,7 +37,40 @@ export interface NativeWebSocket {
   keepAlive(keep: boolean): void;
 }
 
+/** What became of an operation: an exception where it has a name. */
+export interface Outcome {
+  name?: string | null;
+  message?: string | null;
+  closeCode?: number | null;
+  reason?: string | null;
+}
+
+export interface Batch {
+  messages: (string | Uint8Array<ArrayBuffer>)[];
+  end?: Outcome | null;
+}
+
+export interface NativeWebSocketStream {
+  readonly url: string;
+  readonly chosen: [extensions: string, protocol: string] | null;
+  opened(): Promise<Outcome>;
+  closed(): Promise<Outcome>;
+  read(): Promise<Batch>;
+  write(data: string | Uint8Array): Promise<Outcome>;
+  close(closeCode: number | undefined, reason: string): void;
+  cancel(): void;
+  abort(): void;
+}
+
 interface Native {
+  checkClose(code: number | undefined, reason: string): number | null;
+  NativeWebSocketStream: new (
+    url: string,
+    protocols: string[],
+    options: NativeOptions,
+    jar: NativeCookieJar | undefined,
+    aborted: boolean,
+  ) => NativeWebSocketStream;
   NativeCookieJar: new () => NativeCookieJar;
   NativeWebSocket: new (
     url: string,

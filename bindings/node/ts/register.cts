@@ -1,8 +1,9 @@
 // Puts the classes on globalThis, as a browser has them.
 
-import { CloseEvent, MessageEvent, WebSocket } from "./index.cjs";
+import { CloseEvent, MessageEvent, WebSocket, WebSocketError, WebSocketStream } from "./index.cjs";
 
-for (const [name, value] of Object.entries({ CloseEvent, MessageEvent, WebSocket })) {
+const classes = { CloseEvent, MessageEvent, WebSocket, WebSocketError, WebSocketStream };
+for (const [name, value] of Object.entries(classes)) {
   Object.defineProperty(globalThis, name, {
     value,
     writable: true,

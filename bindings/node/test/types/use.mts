@@ -1,6 +1,14 @@
 // What a program in TypeScript writes, checked under --strict.
 
-import { CloseEvent, CookieJar, MessageEvent, WebSocket, configure } from "longwire";
+import {
+  CloseEvent,
+  CookieJar,
+  MessageEvent,
+  WebSocket,
+  WebSocketError,
+  WebSocketStream,
+  configure,
+} from "longwire";
 
 configure({ baseURL: new URL("https://example.com"), origin: "https://example.com", cookieJar: new CookieJar() });
 
@@ -30,3 +38,12 @@ socket.unref().ref();
 socket.binaryType = 1;
 // @ts-expect-error: no such option
 new WebSocket("ws://h", [], { unknown: true });
+
+const stream = new WebSocketStream("wss://example.com", { protocols: ["a"], signal: AbortSignal.timeout(1000) });
+const { readable, writable, protocol, extensions } = await stream.opened;
+const first: string | Uint8Array | undefined = (await readable.getReader().read()).value;
+await writable.getWriter().write(first ?? protocol + extensions);
+stream.close({ closeCode: 1000, reason: "done" });
+const { closeCode } = await stream.closed;
+const failure: DOMException = new WebSocketError("why", { closeCode: closeCode ?? 1000 });
+console.log(failure.name);

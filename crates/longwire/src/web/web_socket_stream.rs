@@ -450,21 +450,16 @@ impl Writable {
     /// Safe: a message is sent whole or not at all.
     pub async fn write(&self, data: impl Into<Data>) -> Result<(), StreamError> {
         let message = data.into().into_message();
-        if self.shared.lock().ready_state != ReadyState::Open {
-            return Err(self.no_longer_open());
+        let ready_state = self.shared.lock().ready_state;
+        if ready_state == ReadyState::Closing {
+            return Err(no_longer_open());
         }
-        let sent = self.sender.send(message).await;
-        sent.map_err(|_| self.no_longer_open())
-    }
-
-    fn no_longer_open(&self) -> StreamError {
-        match self.sender.closed() {
-            Some(closed) if !closed.clean => unclean(closed).into(),
-            _ => DomException::invalid_state(
-                "expected a connection that is open, got one that is closing or closed",
-            )
-            .into(),
+        if ready_state == ReadyState::Open && self.sender.send(message).await.is_ok() {
+            return Ok(());
         }
+        // What it was that ended the connection is known once it has.
+        let ended = self.shared.outcome(|outcome| outcome.closed.clone());
+        Err(ended.await.err().unwrap_or_else(no_longer_open))
     }
 
     //= whatwg#websocketstream-12
@@ -484,6 +479,13 @@ impl Writable {
     pub fn abort(&self, reason: Option<&WebSocketError>) {
         self.shared.close_using_reason(reason);
     }
+}
+
+fn no_longer_open() -> StreamError {
+    DomException::invalid_state(
+        "expected a connection that is open, got one that is closing or closed",
+    )
+    .into()
 }
 
 async fn aborted(signal: Option<AbortSignal>) -> DomException {
