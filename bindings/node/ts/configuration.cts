@@ -30,6 +30,8 @@ export interface Configuration {
   ca?: string | undefined;
   /** Cookies. */
   cookieJar?: CookieJar | undefined;
+  /** The URL of a proxy, or `false` for none whatever the environment says. */
+  proxy?: string | false | undefined;
 }
 
 /** What browsers do not have: the third argument of the constructors. */
@@ -38,8 +40,6 @@ export interface WebSocketOptions extends Configuration {
   headers?: Record<string, string> | Iterable<readonly [string, string]> | undefined;
   /** Whether any certificate of the server is taken: for tests alone. */
   rejectUnauthorized?: boolean | undefined;
-  /** The URL of a proxy, or `false` for none whatever the environment says. */
-  proxy?: string | false | undefined;
   /** Whether messages may be compressed: they may. */
   perMessageDeflate?: boolean | undefined;
 }
