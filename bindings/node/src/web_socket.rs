@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use longwire::web::{BinaryType, Data, Event, Task, WebSocket};
-use napi::bindgen_prelude::{Either3, FnArgs, Function, Null, Uint8Array};
+use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, JsValuesTupleIntoVec, ToNapiValue};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
@@ -16,16 +16,15 @@ use crate::exception::exception;
 use crate::runtime;
 use crate::settings::{NativeCookieJar, NativeOptions};
 
+/// Bytes below which a copy costs less than to lend them.
+const COPY_BELOW: usize = 16 << 10;
+
 /// What waits for JavaScript of one socket, in units of [`UNIT`] bytes and a task each:
 /// about 4 MiB. Above it, the socket is not read.
 const WAITING: u32 = 1024;
 
 /// Bytes that count as much as a task.
 const UNIT: usize = 4096;
-
-/// What JavaScript is called with: a kind of event, a message's data, and the code,
-/// reason and cleanness of a close.
-type Arguments = FnArgs<(u32, Either3<String, Uint8Array, Null>, u32, String, bool)>;
 
 /// The kinds of events, as the TypeScript knows them.
 mod kind {
@@ -45,6 +44,9 @@ struct Waiting {
 
 type Dispatch = ThreadsafeFunction<Waiting, (), Arguments, Status, false>;
 
+/// What a function of JavaScript takes, as far as it is known when it is given.
+type Untyped = FnArgs<(u32,)>;
+
 /// A `WebSocket` whose events are told to a function.
 #[napi]
 pub struct NativeWebSocket {
@@ -62,7 +64,7 @@ impl NativeWebSocket {
         protocols: Vec<String>,
         options: NativeOptions,
         jar: Option<&NativeCookieJar>,
-        dispatch: Function<'_, Arguments, ()>,
+        dispatch: Function<'_, Untyped, ()>,
     ) -> napi::Result<Self> {
         let runtime = runtime()?;
         let settings = options.settings(jar)?;
@@ -77,9 +79,9 @@ impl NativeWebSocket {
             .build_threadsafe_function::<Waiting>()
             .build_callback(move |context: ThreadsafeCallContext<Waiting>| {
                 let Waiting { task, room } = context.value;
-                let arguments = arguments(performing.perform(task));
+                let events = performing.perform(task);
                 drop(room);
-                Ok(arguments)
+                Ok(Arguments(events))
             })?;
         let dispatch = Arc::new(dispatch);
         let held = Arc::new(Mutex::new(Some(dispatch.clone())));
@@ -121,16 +123,22 @@ impl NativeWebSocket {
         self.socket.protocol()
     }
 
-    /// Sends a text.
+    /// Sends a text, with the next flush.
     #[napi]
     pub fn send_text(&self, text: String) -> napi::Result<()> {
-        self.socket.send(text).map_err(exception)
+        self.socket.send_later(text).map_err(exception)
     }
 
-    /// Sends a copy of these bytes.
+    /// Sends a copy of these bytes, with the next flush.
     #[napi]
     pub fn send_binary(&self, bytes: &[u8]) -> napi::Result<()> {
-        self.socket.send(bytes).map_err(exception)
+        self.socket.send_bytes_later(bytes).map_err(exception)
+    }
+
+    /// Writes what was sent.
+    #[napi]
+    pub fn flush(&self) {
+        self.socket.flush();
     }
 
     /// `close()`
@@ -188,36 +196,57 @@ async fn drive(
     held.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
-fn arguments(events: [Option<Event>; 2]) -> Arguments {
-    let close = |kind, close: longwire::web::CloseEvent| {
-        let nothing = Either3::C(Null);
-        (
-            kind,
-            nothing,
-            u32::from(close.code),
-            close.reason,
-            close.was_clean,
-        )
-    };
-    let bare = |kind| (kind, Either3::C(Null), 0, String::new(), false);
-    let arguments = match events {
-        [Some(Event::Open), _] => bare(kind::OPEN),
-        [Some(Event::Message(message)), _] => {
-            let data = match message.data {
-                Data::Text(text) => Either3::A(text.to_string()),
-                Data::Blob(blob) => Either3::B(array(blob.bytes().clone())),
-                Data::ArrayBuffer(bytes) => Either3::B(array(bytes)),
-            };
-            (kind::MESSAGE, data, 0, String::new(), false)
+/// What JavaScript is called with: a kind of event, and what there is of a message's
+/// data, or of a close's code, reason and cleanness.
+struct Arguments([Option<Event>; 2]);
+
+impl JsValuesTupleIntoVec for Arguments {
+    fn into_vec(self, env: sys::napi_env) -> napi::Result<Vec<sys::napi_value>> {
+        let mut values = Vec::with_capacity(4);
+        // SAFETY: the environment is that of the call, on whose thread this is.
+        let mut add = |value: &dyn Fn() -> napi::Result<sys::napi_value>| {
+            value().map(|value| values.push(value))
+        };
+        let (kind, close) = match self.0 {
+            [Some(Event::Message(message)), _] => {
+                add(&|| number(env, kind::MESSAGE))?;
+                let data = match message.data {
+                    Data::Text(text) => unsafe { <&str>::to_napi_value(env, &text) }?,
+                    Data::Blob(blob) => bytes_value(env, blob.bytes().clone())?,
+                    Data::ArrayBuffer(bytes) => bytes_value(env, bytes)?,
+                };
+                values.push(data);
+                return Ok(values);
+            }
+            [Some(Event::Open), _] => (kind::OPEN, None),
+            [Some(Event::Close(event)), _] => (kind::CLOSE, Some(event)),
+            [Some(Event::Error), Some(Event::Close(event))] => (kind::ERROR_AND_CLOSE, Some(event)),
+            _ => (kind::NOTHING, None),
+        };
+        add(&|| number(env, kind))?;
+        if let Some(event) = close {
+            add(&|| number(env, u32::from(event.code)))?;
+            // SAFETY: as above.
+            add(&|| unsafe { <&str>::to_napi_value(env, &event.reason) })?;
+            add(&|| unsafe { bool::to_napi_value(env, event.was_clean) })?;
         }
-        [Some(Event::Close(event)), _] => close(kind::CLOSE, event),
-        [Some(Event::Error), Some(Event::Close(event))] => close(kind::ERROR_AND_CLOSE, event),
-        _ => bare(kind::NOTHING),
-    };
-    arguments.into()
+        Ok(values)
+    }
 }
 
-/// The bytes without a copy, where nobody else has them.
-fn array(bytes: Bytes) -> Uint8Array {
-    Uint8Array::from(Vec::from(bytes))
+fn number(env: sys::napi_env, value: u32) -> napi::Result<sys::napi_value> {
+    // SAFETY: the environment is that of the call, on whose thread this is.
+    unsafe { u32::to_napi_value(env, value) }
+}
+
+/// An `ArrayBuffer`: large bytes without a copy, where nobody else has them.
+fn bytes_value(env: sys::napi_env, bytes: Bytes) -> napi::Result<sys::napi_value> {
+    let of = Env::from_raw(env);
+    let buffer = if bytes.len() < COPY_BELOW {
+        ArrayBuffer::copy_from(&of, bytes)?
+    } else {
+        ArrayBuffer::from_data(&of, Vec::from(bytes))?
+    };
+    // SAFETY: the environment is that of the call, on whose thread this is.
+    unsafe { ArrayBuffer::to_napi_value(env, buffer) }
 }

@@ -75,6 +75,16 @@ export interface MessageEventInit<T = unknown> extends EventInit {
 
 type MessagePort = import("node:worker_threads").MessagePort;
 
+/** What a socket has received, in place of a dictionary. @internal */
+export class Received {
+  constructor(
+    readonly data: unknown,
+    readonly origin: string,
+  ) {}
+}
+
+const NO_PORTS: readonly unknown[] = Object.freeze([]);
+
 /** A message (HTML, section 9.1). */
 export class MessageEvent<T = unknown> extends Event {
   readonly #data: T;
@@ -84,6 +94,16 @@ export class MessageEvent<T = unknown> extends Event {
   readonly #ports: readonly unknown[];
 
   constructor(type: string, eventInitDict: MessageEventInit<T> = {}) {
+    if ((eventInitDict as unknown) instanceof Received) {
+      super(type);
+      const { data, origin } = eventInitDict as unknown as Received;
+      this.#data = data as T;
+      this.#origin = origin;
+      this.#lastEventId = "";
+      this.#source = null;
+      this.#ports = NO_PORTS;
+      return;
+    }
     needArguments(arguments, 1, "MessageEvent");
     const init = dictionary(eventInitDict, "MessageEvent");
     super(domString(type), init);

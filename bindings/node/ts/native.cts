@@ -18,11 +18,10 @@ export interface NativeCookieJar {
 
 /** Called once for each task, on a turn of the event loop of its own. */
 export type Dispatch = (
-  kind: number,
-  data: string | Uint8Array<ArrayBuffer> | null,
-  code: number,
-  reason: string,
-  wasClean: boolean,
+  ...task:
+    | [kind: 0 | 1]
+    | [kind: 2, data: string | ArrayBuffer]
+    | [kind: 3 | 4, code: number, reason: string, wasClean: boolean]
 ) => void;
 
 export interface NativeWebSocket {
@@ -33,6 +32,7 @@ export interface NativeWebSocket {
   readonly protocol: string;
   sendText(text: string): void;
   sendBinary(bytes: Uint8Array): void;
+  flush(): void;
   close(code?: number, reason?: string): void;
   keepAlive(keep: boolean): void;
 }

@@ -1,8 +1,8 @@
 // The WebSocket interface (https://websockets.spec.whatwg.org/#the-websocket-interface).
 
 import { nativeOptions, type WebSocketOptions } from "./configuration.cjs";
-import { CloseEvent, MessageEvent } from "./events.cjs";
-import { native, throwing, type NativeWebSocket } from "./native.cjs";
+import { CloseEvent, MessageEvent, Received, type MessageEventInit } from "./events.cjs";
+import { native, throwing, type Dispatch, type NativeWebSocket } from "./native.cjs";
 import {
   bytesOf,
   clampedUnsignedShort,
@@ -178,21 +178,24 @@ export class WebSocket extends EventTarget {
     } else if (isBufferSource(data)) {
       const bytes = bytesOf(data);
       this.#checkSendable();
-      this.#count(bytes.byteLength);
+      const first = this.#count(bytes.byteLength);
       if (this.#sending) {
         const copy = bytes.slice();
         this.#later(copy.byteLength, () => socket.sendBinary(copy));
       } else {
-        throwing(() => socket.sendBinary(bytes));
+        socket.sendBinary(bytes);
+        if (first) socket.flush();
       }
     } else {
       const text = usvString(data);
       this.#checkSendable();
-      this.#count(Buffer.byteLength(text));
+      const size = Buffer.byteLength(text);
+      const first = this.#count(size);
       if (this.#sending) {
-        this.#later(Buffer.byteLength(text), () => socket.sendText(text));
+        this.#later(size, () => socket.sendText(text));
       } else {
-        throwing(() => socket.sendText(text));
+        socket.sendText(text);
+        if (first) socket.flush();
       }
     }
   }
@@ -232,15 +235,21 @@ export class WebSocket extends EventTarget {
     }
   }
 
-  /** Whatever the network takes meanwhile, what is sent counts to the end of the turn. */
-  #count(size: number): void {
+  /**
+   * Whatever the network takes meanwhile, what is sent counts to the end of the turn. Says
+   * whether it is the turn's first, which is written at once; the others leave together.
+   */
+  #count(size: number): boolean {
+    const first = this.#amount === undefined;
     if (this.#amount === undefined) {
       this.#amount = this.bufferedAmount;
       setImmediate(() => {
         this.#amount = undefined;
+        this.#native.flush();
       });
     }
     this.#amount += size;
+    return first;
   }
 
   /** Does something behind the blobs that are being read. */
@@ -248,28 +257,25 @@ export class WebSocket extends EventTarget {
     this.#queued += size;
     const before = this.#sending ?? Promise.resolve();
     const sending = before.then(send).catch(() => {}).finally(() => {
+      this.#native.flush();
       this.#queued -= size;
       if (this.#sending === sending) this.#sending = undefined;
     });
     this.#sending = sending;
   }
 
-  #perform(
-    kind: number,
-    data: string | Uint8Array<ArrayBuffer> | null,
-    code: number,
-    reason: string,
-    wasClean: boolean,
-  ): void {
-    if (kind === MESSAGE) {
-      let payload: unknown = data;
-      if (typeof data !== "string" && data !== null) {
-        payload = this.#binaryType === "blob" ? new Blob([data]) : data.buffer;
+  #perform(...task: Parameters<Dispatch>): void {
+    if (task[0] === MESSAGE) {
+      let data: unknown = task[1];
+      if (typeof data !== "string" && this.#binaryType === "blob") {
+        data = new Blob([data as ArrayBuffer]);
       }
-      this.dispatchEvent(new MessageEvent("message", { data: payload, origin: this.#origin }));
-    } else if (kind === OPEN) {
+      const received: unknown = new Received(data, this.#origin);
+      this.dispatchEvent(new MessageEvent("message", received as MessageEventInit));
+    } else if (task[0] === OPEN) {
       this.dispatchEvent(new Event("open"));
-    } else if (kind === CLOSE || kind === ERROR_AND_CLOSE) {
+    } else if (task[0] === CLOSE || task[0] === ERROR_AND_CLOSE) {
+      const [kind, code, reason, wasClean] = task;
       if (kind === ERROR_AND_CLOSE) this.dispatchEvent(new Event("error"));
       this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
     }

@@ -87,11 +87,20 @@ impl Sender {
         })
     }
 
-    /// Sends a message without waiting for anything, and writes what the transport
-    /// takes now. Gives how far in the stream of frames it reaches, and from where
-    /// on; see [`longwire_proto::Connection::message_offsets`].
-    pub(crate) fn send_now(&self, message: Message) -> Result<(u64, u64)> {
-        self.handle.shared.send_now(&Outgoing::Message(message))
+    /// Takes a message without writing it. Gives from where to where in the stream of
+    /// frames it reaches; see [`longwire_proto::Connection::message_offsets`].
+    pub(crate) fn take(&self, message: Message) -> Result<(u64, u64)> {
+        self.handle.shared.take(&Outgoing::Message(message))
+    }
+
+    /// As [`Sender::take`], a binary message that is lent.
+    pub(crate) fn take_binary(&self, bytes: &[u8]) -> Result<(u64, u64)> {
+        self.handle.shared.take_binary(bytes)
+    }
+
+    /// Writes what the transport takes now.
+    pub(crate) fn write_now(&self) {
+        self.handle.shared.write_now();
     }
 
     /// How much of the stream of frames the transport has taken.

@@ -228,21 +228,37 @@ impl Shared {
         self.connection(|connection| enqueue(connection, message))
     }
 
-    /// Takes a message and writes what can be written now; gives where in the
-    /// stream of frames it is.
-    pub(crate) fn send_now(&self, message: &Outgoing) -> Result<(u64, u64)> {
-        let sent = self.with(|driver, cx| {
-            let (from, _) = driver.connection.message_offsets();
-            enqueue(&mut driver.connection, message)?;
-            let (to, _) = driver.connection.message_offsets();
-            let _ = driver.poll_transmit(cx);
+    /// Takes a message; gives where in the stream of frames it is.
+    pub(crate) fn take(&self, message: &Outgoing) -> Result<(u64, u64)> {
+        self.take_with(|connection| enqueue(connection, message))
+    }
+
+    /// As [`Shared::take`], a binary message that is lent.
+    pub(crate) fn take_binary(&self, bytes: &[u8]) -> Result<(u64, u64)> {
+        self.take_with(|connection| {
+            let sent = connection.send_binary(bytes);
+            sent.map_err(|error| told(error, connection))
+        })
+    }
+
+    fn take_with(&self, send: impl FnOnce(&mut Connection) -> Result<()>) -> Result<(u64, u64)> {
+        self.connection(|connection| {
+            let (from, _) = connection.message_offsets();
+            send(connection)?;
+            let (to, _) = connection.message_offsets();
             Ok((from, to))
+        })
+    }
+
+    /// Writes what can be written now. The rest is the keeper's.
+    pub(crate) fn write_now(&self) {
+        let left = self.with(|driver, cx| {
+            let _ = driver.poll_transmit(cx);
+            driver.connection.buffered() > 0
         });
-        // What did not fit the kernel is the keeper's to write.
-        if self.connection(|connection| connection.buffered() > 0) {
+        if left {
             self.wake_keeper();
         }
-        sent
     }
 
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
@@ -394,10 +410,14 @@ fn enqueue(connection: &mut Connection, outgoing: &Outgoing) -> Result<()> {
         Outgoing::Ping(payload) => connection.ping(payload),
         Outgoing::Pong(payload) => connection.pong(payload),
     };
-    result.map_err(|error| match error {
+    result.map_err(|error| told(error, connection))
+}
+
+fn told(error: longwire_proto::SendError, connection: &Connection) -> Error {
+    match error {
         longwire_proto::SendError::Closed => no_longer_open(connection),
         error => Error::Send(error),
-    })
+    }
 }
 
 fn no_longer_open(connection: &Connection) -> Error {

@@ -271,8 +271,38 @@ impl WebSocket {
     ///
     /// An `InvalidStateError` while connecting.
     pub fn send(&self, data: impl Into<Data>) -> Result<(), DomException> {
+        self.send_later(data)?;
+        self.flush();
+        Ok(())
+    }
+
+    /// As [`WebSocket::send`], but leaves the message to the next [`WebSocket::flush`]:
+    /// for a program that sends many in a turn of its event loop.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send`].
+    pub fn send_later(&self, data: impl Into<Data>) -> Result<(), DomException> {
         let data = data.into();
         let len = data.len() as u64;
+        self.take(len, |sender| sender.take(data.into_message()))
+    }
+
+    /// As [`WebSocket::send_later`], bytes that are lent: they are copied once, into the
+    /// frame.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send`].
+    pub fn send_bytes_later(&self, bytes: &[u8]) -> Result<(), DomException> {
+        self.take(bytes.len() as u64, |sender| sender.take_binary(bytes))
+    }
+
+    fn take(
+        &self,
+        len: u64,
+        take: impl FnOnce(&Sender) -> crate::error::Result<(u64, u64)>,
+    ) -> Result<(), DomException> {
         let mut inner = self.lock();
         if inner.ready_state == ReadyState::Connecting {
             return Err(DomException::invalid_state(
@@ -288,7 +318,7 @@ impl WebSocket {
                     sender.cut();
                     None
                 } else {
-                    sender.send_now(data.into_message()).ok()
+                    take(sender).ok()
                 }
             }
             _ => None,
@@ -301,6 +331,13 @@ impl WebSocket {
             None => inner.unsent += len,
         }
         Ok(())
+    }
+
+    /// Writes what [`WebSocket::send_later`] has left.
+    pub fn flush(&self) {
+        if let Some(sender) = &self.lock().sender {
+            sender.write_now();
+        }
     }
 
     //= whatwg#interface-definition-10, whatwg#interface-definition-11
