@@ -503,3 +503,52 @@ async fn a_program_that_takes_no_events_makes_the_server_wait() {
         assert_eq!(data.len(), 64 << 10);
     }
 }
+
+#[tokio::test]
+async fn what_is_sent_for_later_leaves_with_the_next_flush() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let socket = WebSocket::new(&url).unwrap();
+    let mut raw = Raw::accept(&listener).await;
+    assert_eq!(
+        named(socket.send_later("early")),
+        Some(ExceptionName::InvalidStateError)
+    );
+    assert_eq!(next(&socket).await, Event::Open);
+    socket.send_later("one").unwrap();
+    socket.send_bytes_later(b"two").unwrap();
+    assert_eq!(socket.buffered_amount(), 6, "nothing is written yet");
+    socket.flush();
+    assert_eq!(raw.read().await, Some((0x81, b"one".to_vec())));
+    assert_eq!(raw.read().await, Some((0x82, b"two".to_vec())));
+    socket.send_later("three").unwrap();
+    socket.send("four").unwrap();
+    assert_eq!(raw.read().await.unwrap().1, b"three");
+    assert_eq!(raw.read().await.unwrap().1, b"four");
+    // Closing writes it as well.
+    socket.send_later("five").unwrap();
+    socket.close(None, None).unwrap();
+    assert_eq!(raw.read().await.unwrap().1, b"five");
+    assert_eq!(raw.read().await, Some((0x88, vec![])));
+}
+
+#[tokio::test]
+async fn a_task_changes_nothing_before_it_is_performed() {
+    let server = TestServer::with(echo).await;
+    let socket = WebSocket::new(&server.url("/")).unwrap();
+    let task = soon(socket.next_task()).await.unwrap();
+    assert_eq!(socket.ready_state(), ReadyState::Connecting);
+    assert_eq!(socket.perform(task), [Some(Event::Open), None]);
+    assert_eq!(socket.ready_state(), ReadyState::Open);
+    socket.send("hello").unwrap();
+    let task = soon(socket.next_task()).await.unwrap();
+    assert_eq!(task.payload_len(), 5);
+    // Closed meanwhile, the message is not told.
+    socket.close(None, None).unwrap();
+    assert_eq!(socket.perform(task), [None, None]);
+    let refused = WebSocket::new(&server.url("/nowhere")).unwrap();
+    let task = soon(refused.next_task()).await.unwrap();
+    let [first, second] = refused.perform(task);
+    assert_eq!(first, Some(Event::Error));
+    assert!(matches!(second, Some(Event::Close(close)) if close.code == 1006));
+}
