@@ -9,6 +9,8 @@
 
 mod exception;
 
+mod life;
+
 mod settings;
 
 mod web_socket;

@@ -13,6 +13,7 @@ use napi_derive::napi;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::exception::exception;
+use crate::life::Gone;
 use crate::runtime;
 use crate::settings::{NativeCookieJar, NativeOptions};
 
@@ -60,6 +61,7 @@ impl NativeWebSocket {
     /// Starts connecting; `dispatch` is called for each task.
     #[napi(constructor)]
     pub fn new(
+        env: Env,
         url: String,
         protocols: Vec<String>,
         options: NativeOptions,
@@ -67,6 +69,7 @@ impl NativeWebSocket {
         dispatch: Function<'_, Untyped, ()>,
     ) -> napi::Result<Self> {
         let runtime = runtime()?;
+        let gone = Gone::of(env)?;
         let settings = options.settings(jar)?;
         let socket = {
             let _entered = runtime.enter();
@@ -85,7 +88,7 @@ impl NativeWebSocket {
             })?;
         let dispatch = Arc::new(dispatch);
         let held = Arc::new(Mutex::new(Some(dispatch.clone())));
-        runtime.spawn(drive(socket.clone(), dispatch, held.clone()));
+        runtime.spawn(drive(socket.clone(), dispatch, held.clone(), gone));
         Ok(Self {
             socket,
             dispatch: held,
@@ -178,12 +181,13 @@ async fn drive(
     socket: WebSocket,
     dispatch: Arc<Dispatch>,
     held: Arc<Mutex<Option<Arc<Dispatch>>>>,
+    mut gone: Gone,
 ) {
     let room = Arc::new(Semaphore::new(WAITING as usize));
-    while let Some(task) = socket.next_task().await {
+    while let Some(Some(task)) = gone.or(socket.next_task()).await {
         let weight = 1 + task.payload_len() / UNIT;
         let weight = u32::try_from(weight).unwrap_or(WAITING).min(WAITING);
-        let Ok(room) = room.clone().acquire_many_owned(weight).await else {
+        let Some(Ok(room)) = gone.or(room.clone().acquire_many_owned(weight)).await else {
             break;
         };
         let waiting = Waiting { task, room };

@@ -12,6 +12,7 @@ use napi::bindgen_prelude::{Either, Object, ToNapiValue, Uint8Array};
 use napi_derive::napi;
 
 use crate::exception::exception;
+use crate::life::Gone;
 use crate::runtime;
 use crate::settings::{NativeCookieJar, NativeOptions};
 
@@ -213,10 +214,12 @@ fn promise<T: ToNapiValue + Send + 'static>(
     env: &Env,
     work: impl Future<Output = T> + Send + 'static,
 ) -> napi::Result<Object<'_>> {
+    let mut gone = Gone::of(*env)?;
     let (deferred, promise) = env.create_deferred()?;
     runtime()?.spawn(async move {
-        let value = work.await;
-        deferred.resolve(move |_| Ok(value));
+        if let Some(value) = gone.or(work).await {
+            deferred.resolve(move |_| Ok(value));
+        }
     });
     Ok(promise)
 }

@@ -71,3 +71,23 @@ test("workers have sockets, and may be terminated in the middle of a transfer", 
     await worker.terminate();
   }
 });
+
+test("the connections of a worker end with it", async (t) => {
+  const { server, url } = await echoServer(t);
+  for (const open of [
+    `new WebSocket("${url}").onopen = going;`,
+    `new WebSocketStream("${url}").opened.then(going);`,
+  ]) {
+    const script = `
+      const { parentPort } = require("node:worker_threads");
+      const going = () => parentPort.postMessage("going");
+      import(${longwire}).then(({ WebSocket, WebSocketStream }) => { ${open} });`;
+    const ended = new Promise((resolve) => {
+      server.once("connection", (socket) => socket.once("close", resolve));
+    });
+    const worker = new Worker(script, { eval: true });
+    await once(worker, "message");
+    await worker.terminate();
+    await ended;
+  }
+});

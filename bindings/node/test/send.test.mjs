@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { runInNewContext } from "node:vm";
 import { MessageEvent, WebSocket } from "longwire";
 import { accept, echoServer, next, rawServer } from "./peer.mjs";
 
@@ -65,6 +66,42 @@ test("each type of data arrives as what it is, in order", async (t) => {
   await all;
   assert.deepEqual(got, expected);
   socket.close();
+});
+
+test("buffers of another realm are buffers, and shared ones are a TypeError", async (t) => {
+  const { url } = await echoServer(t);
+  const socket = await opened(url);
+  socket.send(runInNewContext("new Uint8Array([1, 2]).buffer"));
+  assert.deepEqual([...new Uint8Array((await next(socket, "message")).data)], [1, 2]);
+  socket.send(runInNewContext("new Uint8Array([3])"));
+  assert.deepEqual([...new Uint8Array((await next(socket, "message")).data)], [3]);
+  const shared = new SharedArrayBuffer(4);
+  assert.throws(() => socket.send(new Uint8Array(shared)), TypeError);
+  socket.close();
+});
+
+test("what is sent as a blob goes out before the close, and the state is CLOSING at once", async (t) => {
+  const { server, url } = await echoServer(t);
+  const got = new Promise((resolve) => {
+    server.once("connection", (peer) => {
+      const messages = [];
+      peer.on("message", (data) => messages.push(data.toString()));
+      peer.on("close", (code) => resolve([messages, code]));
+    });
+  });
+  const socket = await opened(url);
+  let told = 0;
+  socket.onmessage = () => told++;
+  socket.send("first");
+  socket.send(new Blob(["blob"]));
+  socket.send("last");
+  socket.close(4000);
+  assert.equal(socket.readyState, 2);
+  socket.close(4001);
+  socket.send("too late");
+  const close = await next(socket, "close");
+  assert.deepEqual(await got, [["first", "blob", "last"], 4000]);
+  assert.deepEqual([close.code, close.wasClean, told], [4000, true, 0]);
 });
 
 test("messages of every length come back", async (t) => {

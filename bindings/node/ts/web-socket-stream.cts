@@ -6,7 +6,7 @@ import { ReadableStream, WritableStream } from "node:stream/web";
 import { nativeOptions, type WebSocketOptions } from "./configuration.cjs";
 import { native, throwing, type NativeWebSocketStream, type Outcome } from "./native.cjs";
 import { closeInfo, isWebSocketError, toldError, type WebSocketCloseInfo } from "./web-socket-error.cjs";
-import { bytesOf, describe, isIterable, usvString } from "./webidl.cjs";
+import { bytesOf, describe, isBufferSource, isIterable, usvString } from "./webidl.cjs";
 
 /** The second argument of the constructor; what browsers do not have is a third. */
 export interface WebSocketStreamOptions {
@@ -105,7 +105,14 @@ export class WebSocketStream {
     const socket = this.#native;
     const notOpened = exceptionOf(await socket.opened());
     established();
-    if (this.#handshakeAborted) return;
+    if (this.#handshakeAborted) {
+      // Established meanwhile, and nobody has it.
+      if (!notOpened) {
+        socket.close(undefined, "");
+        socket.cancel();
+      }
+      return;
+    }
     if (notOpened) this.#opened.reject(notOpened);
     this.#established = notOpened === undefined;
     let endWriting: ((reason: unknown) => void) | undefined;
@@ -161,8 +168,7 @@ export class WebSocketStream {
         end = (reason) => controller.error(reason);
       },
       write: async (chunk: unknown) => {
-        const isBytes = ArrayBuffer.isView(chunk) || chunk instanceof ArrayBuffer;
-        const data = isBytes ? bytesOf(chunk) : usvString(chunk);
+        const data = isBufferSource(chunk) ? bytesOf(chunk) : usvString(chunk);
         const error = exceptionOf(await socket.write(data));
         if (error) throw error;
       },

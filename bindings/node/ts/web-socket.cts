@@ -9,6 +9,7 @@ import {
   constants,
   describe,
   domString,
+  isBufferSource,
   isIterable,
   sequenceOfStrings,
   usvString,
@@ -72,6 +73,8 @@ export class WebSocket extends EventTarget {
   /** Bytes of blobs that are being read, and what waits behind them. */
   #queued = 0;
   #sending: Promise<void> | undefined;
+  /** Whether close() was called and waits for what is being read. */
+  #closing = false;
   readonly #onopen = new HandlerSlot<Event>();
   readonly #onmessage = new HandlerSlot<MessageEvent>();
   readonly #onerror = new HandlerSlot<Event>();
@@ -108,7 +111,8 @@ export class WebSocket extends EventTarget {
   }
 
   get readyState(): number {
-    return this.#native.readyState;
+    const state = this.#native.readyState;
+    return this.#closing && state === 1 ? 2 : state;
   }
 
   get bufferedAmount(): number {
@@ -208,6 +212,8 @@ export class WebSocket extends EventTarget {
     if (this.#sending && socket.readyState === 1) {
       // What was sent goes out first. The arguments are judged now.
       checkClose(code, reason);
+      if (this.#closing) return;
+      this.#closing = true;
       this.#later(0, () => socket.close(code, reason));
       return;
     }
@@ -266,6 +272,7 @@ export class WebSocket extends EventTarget {
 
   #perform(...task: Parameters<Dispatch>): void {
     if (task[0] === MESSAGE) {
+      if (this.#closing) return;
       let data: unknown = task[1];
       if (typeof data !== "string" && this.#binaryType === "blob") {
         data = new Blob([data as ArrayBuffer]);
@@ -280,10 +287,6 @@ export class WebSocket extends EventTarget {
       this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
     }
   }
-}
-
-function isBufferSource(value: unknown): value is ArrayBuffer | ArrayBufferView {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 }
 
 function checkClose(code: number | undefined, reason: string | undefined): void {

@@ -1,5 +1,7 @@
 // Conversions of Web IDL (https://webidl.spec.whatwg.org/#js-type-mapping).
 
+import { types } from "node:util";
+
 /** USVString: a string whose lone surrogates are replaced. */
 export function usvString(value: unknown): string {
   return domString(value).toWellFormed();
@@ -51,8 +53,16 @@ export function isIterable(value: unknown): value is Iterable<unknown> {
   return true;
 }
 
-/** The bytes of a BufferSource: of a view those that it shows. */
+/** Whether a value is an ArrayBuffer or a view, of whatever realm. */
+export function isBufferSource(value: unknown): value is ArrayBuffer | ArrayBufferView {
+  return ArrayBuffer.isView(value) || types.isArrayBuffer(value);
+}
+
+/** The bytes of a BufferSource: of a view those that it shows. Shared ones are none. */
 export function bytesOf(source: ArrayBuffer | ArrayBufferView): Uint8Array {
+  if (ArrayBuffer.isView(source) && types.isSharedArrayBuffer(source.buffer)) {
+    throw new TypeError("expected a view of an ArrayBuffer, got one of a SharedArrayBuffer");
+  }
   if (ArrayBuffer.isView(source)) {
     return new Uint8Array(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength);
   }
