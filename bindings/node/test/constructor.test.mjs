@@ -64,6 +64,17 @@ test("what cannot be converted is a TypeError", () => {
   assert.throws(() => new WebSocket(Symbol("x")), TypeError);
   assert.throws(() => new WebSocket("ws://h.invalid", [Symbol("x")]), TypeError);
   assert.throws(() => new WebSocket("ws://h.invalid", { [Symbol.iterator]: 1 }), TypeError);
+  let asked = 0;
+  const once = {
+    get [Symbol.iterator]() {
+      asked++;
+      return function* () {
+        yield "chat";
+      };
+    },
+  };
+  closing(new WebSocket("ws://h.invalid", once));
+  assert.equal(asked, 1);
   const thrown = new Error("mine");
   assert.throws(() => new WebSocket({ toString() { throw thrown; } }), thrown);
 });

@@ -75,6 +75,12 @@ test("buffers of another realm are buffers, and shared ones are a TypeError", as
   assert.deepEqual([...new Uint8Array((await next(socket, "message")).data)], [1, 2]);
   socket.send(runInNewContext("new Uint8Array([3])"));
   assert.deepEqual([...new Uint8Array((await next(socket, "message")).data)], [3]);
+  const detached = new Uint8Array(3);
+  structuredClone(null, { transfer: [detached.buffer] });
+  for (const data of [detached, detached.buffer]) {
+    socket.send(data);
+    assert.equal((await next(socket, "message")).data.byteLength, 0);
+  }
   const shared = new SharedArrayBuffer(4);
   assert.throws(() => socket.send(new Uint8Array(shared)), TypeError);
   socket.close();
@@ -170,6 +176,17 @@ test("bufferedAmount counts payload to the end of the turn, whatever the network
   socket.send(new Uint8Array(3));
   await turn();
   assert.equal(socket.bufferedAmount, 7);
+});
+
+test("timers that a test has faked change nothing", async (t) => {
+  const { url } = await echoServer(t);
+  const socket = await opened(url);
+  const real = globalThis.setImmediate;
+  globalThis.setImmediate = () => {};
+  t.after(() => (globalThis.setImmediate = real));
+  for (const text of ["a", "b", "c"]) socket.send(text);
+  for (const text of ["a", "b", "c"]) assert.equal((await next(socket, "message")).data, text);
+  socket.close();
 });
 
 test("bufferedAmount falls as the server reads, and stays where the connection is lost", async (t) => {

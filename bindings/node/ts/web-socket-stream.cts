@@ -6,7 +6,7 @@ import { ReadableStream, WritableStream } from "node:stream/web";
 import { nativeOptions, type WebSocketOptions } from "./configuration.cjs";
 import { native, throwing, type NativeWebSocketStream, type Outcome } from "./native.cjs";
 import { closeInfo, isWebSocketError, toldError, type WebSocketCloseInfo } from "./web-socket-error.cjs";
-import { bytesOf, describe, isBufferSource, isIterable, usvString } from "./webidl.cjs";
+import { bytesOf, describe, isBufferSource, sequence, usvString } from "./webidl.cjs";
 
 /** The second argument of the constructor; what browsers do not have is a third. */
 export interface WebSocketStreamOptions {
@@ -193,8 +193,9 @@ function streamOptions(value: unknown): { protocols: string[]; signal: AbortSign
   let protocols: string[] = [];
   const given = options["protocols"];
   if (given !== undefined) {
-    if (!isIterable(given)) throw new TypeError("WebSocketStream: expected protocols to be a sequence");
-    protocols = Array.from(given, usvString);
+    const converted = sequence(given, usvString);
+    if (!converted) throw new TypeError("WebSocketStream: expected protocols to be a sequence");
+    protocols = converted;
   }
   const signal = options["signal"];
   if (signal !== undefined && !(signal instanceof AbortSignal)) {

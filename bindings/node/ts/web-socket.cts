@@ -10,8 +10,7 @@ import {
   describe,
   domString,
   isBufferSource,
-  isIterable,
-  sequenceOfStrings,
+  sequence,
   usvString,
 } from "./webidl.cjs";
 
@@ -21,6 +20,9 @@ export type BinaryType = "blob" | "arraybuffer";
 export type WebSocketData = string | ArrayBuffer | ArrayBufferView | Blob;
 
 type Handler<E extends Event> = ((this: WebSocket, event: E) => unknown) | null;
+
+/** The timers' own, whatever a test puts in its place later. */
+const endOfTurn = setImmediate;
 
 /** The kinds of tasks, as the native half knows them. */
 const OPEN = 1;
@@ -93,7 +95,7 @@ export class WebSocket extends EventTarget {
     const [given, options = {}] = rest as [unknown, WebSocketOptions | undefined];
     let protocols: string[] = [];
     if (given !== undefined) {
-      protocols = isIterable(given) ? sequenceOfStrings(given) : [domString(given)];
+      protocols = sequence(given, domString) ?? [domString(given)];
     }
     super();
     const [settings, jar] = nativeOptions(options);
@@ -116,7 +118,7 @@ export class WebSocket extends EventTarget {
   }
 
   get bufferedAmount(): number {
-    return this.#amount ?? this.#native.bufferedAmount + this.#queued;
+    return this.#amount ?? this.#startTurn();
   }
 
   get extensions(): string {
@@ -247,15 +249,19 @@ export class WebSocket extends EventTarget {
    */
   #count(size: number): boolean {
     const first = this.#amount === undefined;
-    if (this.#amount === undefined) {
-      this.#amount = this.bufferedAmount;
-      setImmediate(() => {
-        this.#amount = undefined;
-        this.#native.flush();
-      });
-    }
-    this.#amount += size;
+    this.#amount = this.bufferedAmount + size;
     return first;
+  }
+
+  /** What bufferedAmount is to the end of this turn, as long as nothing is sent. */
+  #startTurn(): number {
+    const amount = this.#native.bufferedAmount + this.#queued;
+    this.#amount = amount;
+    endOfTurn(() => {
+      this.#amount = undefined;
+      this.#native.flush();
+    });
+    return amount;
   }
 
   /** Does something behind the blobs that are being read. */

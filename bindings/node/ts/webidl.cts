@@ -37,20 +37,21 @@ export function enforcedUnsignedShort(value: unknown, what: string): number {
   return integer;
 }
 
-/** sequence<DOMString>, from an object that is iterable. */
-export function sequenceOfStrings(iterable: Iterable<unknown>): string[] {
-  return Array.from(iterable, domString);
-}
-
-/** Whether a value is an object, as a union with a sequence asks. */
-export function isIterable(value: unknown): value is Iterable<unknown> {
-  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
+/**
+ * A sequence, from an object that has an iterator; undefined where it has none. The
+ * iterator is asked for once.
+ */
+export function sequence<T>(value: unknown, convert: (item: unknown) => T): T[] | undefined {
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) {
+    return undefined;
+  }
   const method = (value as { [Symbol.iterator]?: unknown })[Symbol.iterator];
-  if (method === undefined || method === null) return false;
+  if (method === undefined || method === null) return undefined;
   if (typeof method !== "function") {
     throw new TypeError("expected @@iterator to be a function");
   }
-  return true;
+  const iterator = method.bind(value) as () => Iterator<unknown>;
+  return Array.from({ [Symbol.iterator]: iterator }, (item) => convert(item));
 }
 
 /** Whether a value is an ArrayBuffer or a view, of whatever realm. */
@@ -58,15 +59,22 @@ export function isBufferSource(value: unknown): value is ArrayBuffer | ArrayBuff
   return ArrayBuffer.isView(value) || types.isArrayBuffer(value);
 }
 
-/** The bytes of a BufferSource: of a view those that it shows. Shared ones are none. */
+/**
+ * The bytes of a BufferSource: of a view those that it shows, of a detached buffer none.
+ * Shared ones are no BufferSource.
+ */
 export function bytesOf(source: ArrayBuffer | ArrayBufferView): Uint8Array {
   if (ArrayBuffer.isView(source) && types.isSharedArrayBuffer(source.buffer)) {
     throw new TypeError("expected a view of an ArrayBuffer, got one of a SharedArrayBuffer");
   }
-  if (ArrayBuffer.isView(source)) {
-    return new Uint8Array(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength);
+  try {
+    if (ArrayBuffer.isView(source)) {
+      return new Uint8Array(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength);
+    }
+    return new Uint8Array(source);
+  } catch {
+    return new Uint8Array(0);
   }
-  return new Uint8Array(source);
 }
 
 /** What a class shows of itself: its members enumerable, its name in toString(). */

@@ -408,6 +408,11 @@ impl WebSocket {
         };
         drop(tasks);
         self.call_handler(&event);
+        if let Event::Close(_) = event {
+            // Nothing follows: what the handlers hold is let go of.
+            let handlers = std::mem::take(&mut self.lock().handlers);
+            drop(handlers);
+        }
         Some(event)
     }
 

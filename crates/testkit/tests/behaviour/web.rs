@@ -567,3 +567,17 @@ async fn a_blocked_port_is_not_connected_to_by_any_way() {
     soon(listener.accept()).await.unwrap();
     drop(allowed);
 }
+
+#[tokio::test]
+async fn handlers_let_go_of_what_they_hold_when_the_connection_is_closed() {
+    let server = TestServer::with(echo).await;
+    let socket = WebSocket::new(&server.url("/")).unwrap();
+    let held = Arc::new(());
+    let (of_handler, itself) = (held.clone(), socket.clone());
+    socket.set_onopen(move |socket| {
+        let _ = (&of_handler, &itself);
+        socket.close(None, None).unwrap();
+    });
+    soon(socket.run()).await;
+    assert_eq!(Arc::strong_count(&held), 1);
+}
