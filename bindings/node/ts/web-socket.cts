@@ -213,7 +213,7 @@ export class WebSocket extends EventTarget {
     const reason = args[1] === undefined ? undefined : usvString(args[1]);
     if (this.#sending && socket.readyState === 1) {
       // What was sent goes out first. The arguments are judged now.
-      checkClose(code, reason);
+      throwing(() => native.checkClose(code, reason ?? ""));
       if (this.#closing) return;
       this.#closing = true;
       this.#later(0, () => socket.close(code, reason));
@@ -292,18 +292,6 @@ export class WebSocket extends EventTarget {
       if (kind === ERROR_AND_CLOSE) this.dispatchEvent(new Event("error"));
       this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
     }
-  }
-}
-
-function checkClose(code: number | undefined, reason: string | undefined): void {
-  if (code !== undefined && code !== 1000 && (code < 3000 || code > 4999)) {
-    throw new DOMException(
-      `expected 1000 or a close code from 3000 to 4999, got ${code}`,
-      "InvalidAccessError",
-    );
-  }
-  if (reason !== undefined && Buffer.byteLength(reason) > 123) {
-    throw new DOMException("expected a reason of at most 123 bytes in UTF-8", "SyntaxError");
   }
 }
 

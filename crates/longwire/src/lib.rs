@@ -53,6 +53,8 @@ mod headers;
 
 mod transport;
 
+mod waiting;
+
 mod options;
 
 mod inbox;

@@ -22,7 +22,8 @@ pub struct Closed {
 }
 
 impl Closed {
-    pub(crate) fn abnormal(by: ClosedBy) -> Self {
+    /// An end without a closing handshake: 1006 (RFC 6455 section 7.1.5).
+    pub fn abnormal(by: ClosedBy) -> Self {
         Self {
             code: CloseCode::ABNORMAL,
             reason: String::new(),

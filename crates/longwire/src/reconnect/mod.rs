@@ -29,6 +29,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::waiting::wait;
 pub use backoff::Backoff;
 pub use budget::RetryBudget;
 pub use builder::{Attempt, Lost, ReconnectingBuilder};
@@ -211,15 +212,10 @@ impl ReconnectingSender {
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let mut message = Some(message.into());
         let outbox = &self.handle.outbox;
-        let mut leaving = Leaving {
-            outbox,
-            waits: false,
-        };
-        std::future::poll_fn(|cx| {
-            let pushed = outbox.poll_push(cx, &mut message);
-            leaving.waits = pushed.is_pending();
-            pushed
-        })
+        wait(
+            || outbox.wake_senders(),
+            |cx| outbox.poll_push(cx, &mut message),
+        )
         .await
     }
 
@@ -238,20 +234,6 @@ impl ReconnectingSender {
         self.handle.command.send_replace(Command::Close(frame));
         self.handle.outbox.wake_task();
         Ok(())
-    }
-}
-
-/// A task that gives up waiting is not kept in mind.
-struct Leaving<'o> {
-    outbox: &'o Outbox,
-    waits: bool,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if self.waits {
-            self.outbox.wake_senders();
-        }
     }
 }
 

@@ -14,12 +14,11 @@ use tokio::io::AsyncRead;
 
 use super::reader::MessageReader;
 use super::writer::MessageWriter;
-use super::{
-    Handle, Leaving, Outgoing, Socket, poll_close, poll_event, poll_message, send, send_from,
-};
+use super::{Handle, Outgoing, Socket, poll_close, poll_event, poll_message, send, send_from};
 use crate::driver::Wanted;
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
+use crate::waiting::wait;
 
 /// The sending half of a [`Socket`]. Clones send on the same connection; each
 /// message goes out whole.
@@ -136,16 +135,7 @@ impl Sender {
     /// Waits for the end of the connection, whoever ends it.
     pub async fn ended(&self) -> Closed {
         let shared = &self.handle.shared;
-        let mut leaving = Leaving {
-            shared,
-            waits: false,
-        };
-        std::future::poll_fn(|cx| {
-            let closed = shared.poll_closed(cx, false);
-            leaving.waits = closed.is_pending();
-            closed
-        })
-        .await
+        wait(|| shared.wake_all(), |cx| shared.poll_closed(cx, false)).await
     }
 
     /// As [`Socket::closed`].

@@ -36,6 +36,7 @@ use crate::inbox::Piece;
 use crate::message::{Event, Message};
 use crate::options::Options;
 use crate::transport::{Io, Transport, now};
+use crate::waiting::wait;
 
 pub use halves::{Receiver, Sender};
 pub use reader::MessageReader;
@@ -374,31 +375,7 @@ async fn send(shared: &Shared, outgoing: Outgoing) -> Result<()> {
 
 /// Sends what is there, and leaves it there where it is not taken.
 async fn send_from(shared: &Shared, outgoing: &mut Option<Outgoing>) -> Result<()> {
-    let mut leaving = Leaving {
-        shared,
-        waits: false,
-    };
-    std::future::poll_fn(|cx| {
-        let sent = shared.poll_send(cx, outgoing);
-        leaving.waits = sent.is_pending();
-        sent
-    })
-    .await
-}
-
-/// A task that gives up waiting is not kept in mind: those that do wait are
-/// woken, and say so again.
-struct Leaving<'s> {
-    shared: &'s Shared,
-    waits: bool,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if self.waits {
-            self.shared.wake_all();
-        }
-    }
+    wait(|| shared.wake_all(), |cx| shared.poll_send(cx, outgoing)).await
 }
 
 fn poll_event(

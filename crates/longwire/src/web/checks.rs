@@ -1,8 +1,7 @@
 //! What is checked before anything is sent: URLs, ports, subprotocols, close codes
 //! and reasons.
 
-use std::collections::HashSet;
-
+use longwire_proto::handshake::client::check_subprotocols;
 use longwire_proto::{CloseCode, CloseFrame, Role};
 use url::Url;
 
@@ -48,25 +47,7 @@ pub(super) fn url_record(url: &str, base: Option<&Url>) -> Result<Url, DomExcept
 //= whatwg#interface-definition-5
 /// Whether the subprotocols can be offered (RFC 6455 section 4.1).
 pub(super) fn check_protocols(protocols: &[String]) -> Result<(), DomException> {
-    let mut known = HashSet::new();
-    for protocol in protocols {
-        if protocol.is_empty() || !protocol.bytes().all(is_token_byte) {
-            return Err(DomException::syntax(format!(
-                "expected a token as a subprotocol, got {protocol:?}"
-            )));
-        }
-        if !known.insert(protocol) {
-            return Err(DomException::syntax(format!(
-                "expected each subprotocol once, got {protocol:?} again"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    check_subprotocols(protocols).map_err(|error| DomException::syntax(error.to_string()))
 }
 
 //= whatwg#websocket-connections-1

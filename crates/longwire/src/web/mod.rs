@@ -11,7 +11,8 @@
 //! [WebSockets Standard]: https://websockets.spec.whatwg.org/
 //!
 //! Read `exception`, `checks`, `web_socket_error`, `data` and `event`, then `settings` (how a connection is
-//! established), `abort`, `web_socket` and `web_socket_stream`.
+//! established), `abort`, `task` and `buffered`, `web_socket` and
+//! `web_socket_stream`.
 
 mod exception;
 
@@ -27,6 +28,10 @@ mod settings;
 
 mod abort;
 
+mod task;
+
+mod buffered;
+
 mod web_socket;
 
 mod web_socket_stream;
@@ -36,7 +41,8 @@ pub use data::{BinaryType, Blob, Data, Protocols};
 pub use event::{CloseEvent, Event, MessageEvent, ReadyState};
 pub use exception::{DomException, ExceptionName};
 pub use settings::Settings;
-pub use web_socket::{Task, WebSocket};
+pub use task::Task;
+pub use web_socket::WebSocket;
 pub use web_socket_error::WebSocketError;
 pub use web_socket_stream::{
     CloseInfo, Readable, StreamError, WebSocketConnection, WebSocketStream, WebSocketStreamOptions,

@@ -15,12 +15,23 @@ use crate::socket::Socket;
 /// What a browser takes from the page that a script runs in: the base URL and the
 /// origin, and the browser's own settings: cookies, certificates, proxies. Cheap to
 /// clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub(super) base_url: Option<Url>,
     pub(super) origin: Option<String>,
     pub(super) client: ClientBuilder,
-    pub(super) max_buffered_amount: Option<u64>,
+    pub(super) max_buffered_amount: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            base_url: None,
+            origin: None,
+            client: ClientBuilder::new(),
+            max_buffered_amount: 1 << 30,
+        }
+    }
 }
 
 impl Settings {
@@ -62,7 +73,7 @@ impl Settings {
     /// given more is closed, as the standard has it for a full buffer.
     #[must_use]
     pub fn max_buffered_amount(mut self, bytes: u64) -> Self {
-        self.max_buffered_amount = Some(bytes);
+        self.max_buffered_amount = bytes;
         self
     }
 
@@ -71,8 +82,7 @@ impl Settings {
     //= whatwg#websocket-opening-handshake-4, whatwg#websocket-opening-handshake-5
     //= whatwg#websocket-opening-handshake-6, whatwg#websocket-opening-handshake-7
     /// Establishes a WebSocket connection (section 2.2). What fails is for the log
-    /// alone.
-    /// `unbounded` takes all that is sent at once.
+    /// alone. `unbounded` takes all that is sent at once.
     pub(super) async fn establish(
         &self,
         url: &Url,

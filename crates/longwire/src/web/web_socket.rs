@@ -1,26 +1,22 @@
 //! The `WebSocket` interface (section 3).
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use longwire_proto::Closed;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use url::Url;
 
+use super::buffered::Buffered;
 use super::checks::{check_protocols, close_frame, url_record};
 use super::data::{BinaryType, Data, Protocols};
 use super::event::{CloseEvent, Event, MessageEvent, ReadyState};
 use super::exception::DomException;
 use super::settings::Settings;
-use crate::message::{Event as SocketEvent, Message};
-use crate::socket::{Receiver, Sender, Socket};
+use super::task::{Kind, Task, drive};
+use crate::socket::Sender;
 
 /// Events that wait for the program, beside what the socket itself reads ahead.
 const TASKS: usize = 16;
-
-/// Bytes that may wait to be sent where nothing else is said.
-const MAX_BUFFERED_AMOUNT: u64 = 1 << 30;
 
 /// The browser's `WebSocket`, as the WHATWG standard has it. Cheap to clone: clones
 /// are the same object.
@@ -83,23 +79,8 @@ struct Inner {
     binary_type: BinaryType,
     /// What sends, once the connection is established.
     sender: Option<Sender>,
-    /// Messages that are not transmitted yet.
-    sent: VecDeque<Sent>,
-    /// Bytes of payload in all of them.
-    sent_len: u64,
-    /// Bytes given to `send` that will never be.
-    unsent: u64,
+    buffered: Buffered,
     handlers: Handlers,
-}
-
-/// A message on its way.
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    /// Where its frames are in the stream of all frames.
-    from: u64,
-    to: u64,
-    /// Bytes of its payload.
-    len: u64,
 }
 
 type Handler = Box<dyn FnMut(&WebSocket) + Send>;
@@ -118,39 +99,6 @@ struct Tasks {
     queue: mpsc::Receiver<Task>,
     /// The second event of the last task.
     second: Option<Event>,
-}
-
-/// Something that has happened and changes nothing before it is
-/// [performed](WebSocket::perform) (section 4).
-pub struct Task(Kind);
-
-impl Task {
-    /// Bytes of the message that it brings, if it does.
-    pub fn payload_len(&self) -> usize {
-        match &self.0 {
-            Kind::Message(message) => message.len(),
-            _ => 0,
-        }
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
-
-enum Kind {
-    Established {
-        sender: Sender,
-        extensions: String,
-        protocol: String,
-    },
-    Message(Message),
-    ClosingHandshakeStarted,
-    Closed(Closed),
-    /// The connection was never established.
-    Failed,
 }
 
 impl WebSocket {
@@ -210,7 +158,7 @@ impl WebSocket {
         Ok(Self {
             shared: Arc::new(Shared {
                 url,
-                max_buffered_amount: settings.max_buffered_amount.unwrap_or(MAX_BUFFERED_AMOUNT),
+                max_buffered_amount: settings.max_buffered_amount,
                 inner: Mutex::default(),
                 tasks: AsyncMutex::new(Tasks {
                     queue: tasks,
@@ -248,7 +196,9 @@ impl WebSocket {
     /// Bytes given to [`WebSocket::send`] that the network has not taken, without
     /// framing (`bufferedAmount`). Closing does not set it to zero.
     pub fn buffered_amount(&self) -> u64 {
-        self.lock().buffered_amount()
+        let mut inner = self.lock();
+        let transmitted = inner.transmitted();
+        inner.buffered.amount(transmitted)
     }
 
     //= whatwg#interface-definition-15
@@ -309,10 +259,11 @@ impl WebSocket {
                 "expected a connection that is open, got one that is still connecting",
             ));
         }
-        inner.forget_transmitted();
+        let transmitted = inner.transmitted();
+        let waiting = inner.buffered.waiting(transmitted);
         let sent = match inner.sender.as_ref() {
             Some(sender) if inner.ready_state == ReadyState::Open => {
-                if inner.waiting() + len > self.shared.max_buffered_amount {
+                if waiting + len > self.shared.max_buffered_amount {
                     let max = self.shared.max_buffered_amount;
                     tracing::warn!(max, "a WebSocket is full: it is closed");
                     sender.cut();
@@ -323,13 +274,7 @@ impl WebSocket {
             }
             _ => None,
         };
-        match sent {
-            Some((from, to)) => {
-                inner.sent_len += len;
-                inner.sent.push_back(Sent { from, to, len });
-            }
-            None => inner.unsent += len,
-        }
+        inner.buffered.add(len, sent);
         Ok(())
     }
 
@@ -480,15 +425,6 @@ impl WebSocket {
                 }
                 Event::Close(close)
             }
-            Kind::Failed => {
-                inner.ready_state = ReadyState::Closed;
-                let close = CloseEvent {
-                    was_clean: false,
-                    code: 1006,
-                    reason: String::new(),
-                };
-                return [Some(Event::Error), Some(Event::Close(close))];
-            }
         };
         [Some(event), None]
     }
@@ -530,45 +466,9 @@ impl fmt::Debug for WebSocket {
 }
 
 impl Inner {
-    fn forget_transmitted(&mut self) {
-        let Some(sender) = &self.sender else {
-            return;
-        };
-        let transmitted = sender.transmitted();
-        while let Some(sent) = self.sent.front()
-            && sent.to <= transmitted
-        {
-            self.sent_len -= sent.len;
-            self.sent.pop_front();
-        }
-    }
-
-    /// Bytes of payload that wait to be transmitted, once those that do not are
-    /// forgotten.
-    fn waiting(&self) -> u64 {
-        let (Some(sender), Some(first)) = (&self.sender, self.sent.front()) else {
-            return 0;
-        };
-        self.sent_len - first.len + first.left(sender.transmitted())
-    }
-
-    fn buffered_amount(&mut self) -> u64 {
-        self.forget_transmitted();
-        self.waiting() + self.unsent
-    }
-}
-
-impl Sent {
-    /// Bytes of the payload that are not transmitted. Where a message is partly so,
-    /// its frame's header, or its compression, counts in proportion.
-    fn left(&self, transmitted: u64) -> u64 {
-        let size = u128::from(self.to - self.from);
-        let left = u128::from(self.to.saturating_sub(transmitted.max(self.from)));
-        if size == 0 {
-            return 0;
-        }
-        // Not above `len`, which is a u64.
-        (u128::from(self.len) * left).div_ceil(size) as u64
+    /// How much of all frames of messages the network has taken.
+    fn transmitted(&self) -> u64 {
+        self.sender.as_ref().map_or(0, Sender::transmitted)
     }
 }
 
@@ -584,87 +484,4 @@ impl Drop for Shared {
             _ => {}
         }
     }
-}
-
-/// Opens the connection and queues what happens on it.
-async fn drive(
-    url: Url,
-    protocols: Vec<String>,
-    settings: Settings,
-    queue: mpsc::Sender<Task>,
-    mut aborted: watch::Receiver<bool>,
-) {
-    let established = tokio::select! {
-        biased;
-        () = given_up(&mut aborted) => None,
-        established = settings.establish(&url, &protocols, true) => established.ok(),
-    };
-    let Some(socket) = established else {
-        // Where nobody is left, nobody is told.
-        let _ = queue.send(Task(Kind::Failed)).await;
-        return;
-    };
-    let extensions = extensions_in_use(&socket);
-    let protocol = socket.subprotocol().unwrap_or_default().to_owned();
-    let (sender, receiver) = socket.split();
-    let established = Task(Kind::Established {
-        sender: sender.clone(),
-        extensions,
-        protocol,
-    });
-    let receiving = async {
-        if queue.send(established).await.is_ok() {
-            receive(receiver, &queue).await;
-        }
-    };
-    tokio::select! {
-        // The program has not been told yet.
-        () = given_up(&mut aborted) => {
-            sender.cut();
-            let _ = queue.send(Task(Kind::Failed)).await;
-        }
-        () = receiving => {}
-    }
-}
-
-/// Ready where the program gives up a connection that it has not seen open.
-async fn given_up(aborted: &mut watch::Receiver<bool>) {
-    if aborted.wait_for(|aborted| *aborted).await.is_err() {
-        // The program has let go of one that was open.
-        std::future::pending::<()>().await;
-    }
-}
-
-/// The extensions that the server has chosen, as it has written them.
-pub(super) fn extensions_in_use(socket: &Socket) -> String {
-    let chosen = socket
-        .response_headers()
-        .get_all(http::header::SEC_WEBSOCKET_EXTENSIONS);
-    let chosen: Vec<&str> = chosen.iter().filter_map(|v| v.to_str().ok()).collect();
-    chosen.join(", ")
-}
-
-/// Queues what arrives, up to the end.
-async fn receive(mut receiver: Receiver, queue: &mpsc::Sender<Task>) {
-    loop {
-        let task = match receiver.next_event().await {
-            Some(Ok(SocketEvent::Message(message))) => Kind::Message(message),
-            Some(Ok(SocketEvent::Closing(_))) => Kind::ClosingHandshakeStarted,
-            Some(Ok(_)) => continue,
-            Some(Err(_)) | None => break,
-        };
-        if queue.send(Task(task)).await.is_err() {
-            return;
-        }
-    }
-    let task = match receiver.closed() {
-        Some(closed) => {
-            if !closed.clean {
-                tracing::warn!(by = %closed.by, "a WebSocket failed");
-            }
-            Kind::Closed(closed)
-        }
-        None => Kind::Failed,
-    };
-    let _ = queue.send(Task(task)).await;
 }

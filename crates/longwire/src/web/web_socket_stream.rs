@@ -13,7 +13,7 @@ use super::data::{BinaryType, Data, Protocols};
 use super::event::ReadyState;
 use super::exception::DomException;
 use super::settings::Settings;
-use super::web_socket::extensions_in_use;
+use super::task::extensions_in_use;
 use super::web_socket_error::WebSocketError;
 use crate::socket::{Receiver, Sender};
 

@@ -1,5 +1,7 @@
 //! The client's half of the opening handshake (RFC 6455 section 4.1).
 
+use std::collections::HashSet;
+
 use ::http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
@@ -59,8 +61,24 @@ pub enum OfferError {
     ReservedHeader(HeaderName),
 }
 
+//= rfc6455#4.1-20, rfc6455#4.1-21
+/// Whether these subprotocols can be offered (section 4.1, item 10): tokens, each
+/// once.
+pub fn check_subprotocols(names: &[String]) -> Result<(), OfferError> {
+    let mut known = HashSet::new();
+    for name in names {
+        if !is_token(name) {
+            return Err(OfferError::Subprotocol(name.clone()));
+        }
+        if !known.insert(name) {
+            return Err(OfferError::RepeatedSubprotocol(name.clone()));
+        }
+    }
+    Ok(())
+}
+
 impl Handshake {
-    //= rfc6455#4.1-15, rfc6455#4.1-20, rfc6455#4.1-21
+    //= rfc6455#4.1-15
     /// A handshake that offers these subprotocols, and compression as it is
     /// configured. `nonce` is 16 bytes from a cryptographically secure
     /// generator, new for each handshake.
@@ -69,14 +87,7 @@ impl Handshake {
         subprotocols: Vec<String>,
         compression: CompressionConfig,
     ) -> Result<Self, OfferError> {
-        for (i, name) in subprotocols.iter().enumerate() {
-            if !is_token(name) {
-                return Err(OfferError::Subprotocol(name.clone()));
-            }
-            if subprotocols[..i].contains(name) {
-                return Err(OfferError::RepeatedSubprotocol(name.clone()));
-            }
-        }
+        check_subprotocols(&subprotocols)?;
         Ok(Self {
             key: encode_key(nonce),
             subprotocols,

@@ -247,15 +247,19 @@ fn a_dead_peer_is_found_by_the_heartbeat() {
     assert_eq!(server.closed(), Some(&Closed::abnormal(by)));
 }
 
-#[test]
-fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
-    let start = Instant::now();
+fn closed_where_idle(now: Instant) -> Connection {
     let config = Config {
         idle_timeout: Some(30 * SECOND),
         heartbeat: None,
         ..Config::default()
     };
-    let mut server = Connection::server(config, start);
+    Connection::server(config, now)
+}
+
+#[test]
+fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
+    let start = Instant::now();
+    let mut server = closed_where_idle(start);
     let text = frame_to(Role::Server, 0x81, b"");
     receive(&mut server, &text, start + 10 * SECOND);
     let pong = frame_to(Role::Server, 0x8a, b"");
@@ -272,12 +276,7 @@ fn an_idle_connection_is_closed_with_1001_where_that_is_wished_for() {
 #[test]
 fn a_large_message_on_a_slow_line_is_not_idle() {
     let start = Instant::now();
-    let config = Config {
-        idle_timeout: Some(30 * SECOND),
-        heartbeat: None,
-        ..Config::default()
-    };
-    let mut server = Connection::server(config, start);
+    let mut server = closed_where_idle(start);
     server.send_binary(&vec![0; 100_000]).unwrap();
     for step in 1..10 {
         let now = start + step * 20 * SECOND;

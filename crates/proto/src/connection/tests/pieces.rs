@@ -4,6 +4,15 @@ use super::*;
 use crate::deflate::{CompressionConfig, accept, offer};
 use crate::limits::MemoryBudget;
 
+/// A server that hands out messages in pieces, compression agreed on.
+fn compressed(config: Config, now: Instant) -> Connection {
+    let agreed = accept(&config.compression, &offer(&CompressionConfig::default()));
+    let agreement = agreed.unwrap().1;
+    let mut server = Connection::server(config, now).with_compression(Some(agreement));
+    server.deliver_pieces(true);
+    server
+}
+
 #[test]
 fn a_message_is_handed_out_as_it_arrives_whatever_its_size() {
     let mut server = server_with(Limits::default().message_size(4).frame_size(4).fragments(1));
@@ -69,10 +78,7 @@ fn pieces_of_a_text_are_judged_as_they_come_and_at_its_end() {
 #[test]
 fn a_plain_message_comes_in_large_pieces_where_compression_is_agreed_on() {
     let now = Instant::now();
-    let agreed = offer(&CompressionConfig::default());
-    let agreement = accept(&CompressionConfig::default(), &agreed).unwrap().1;
-    let mut server = Connection::server(Config::default(), now).with_compression(Some(agreement));
-    server.deliver_pieces(true);
+    let mut server = compressed(Config::default(), now);
     let plain = frame_to(Role::Server, 0x82, &vec![7; 60_000]);
     assert_eq!(receive(&mut server, &plain, now).len(), 1);
 }
@@ -85,11 +91,7 @@ fn what_a_compressed_message_in_pieces_holds_is_counted() {
         memory_budget: Some(budget.clone()),
         ..Config::default()
     };
-    let agreement = accept(&config.compression, &offer(&CompressionConfig::default()))
-        .unwrap()
-        .1;
-    let mut server = Connection::server(config, now).with_compression(Some(agreement));
-    server.deliver_pieces(true);
+    let mut server = compressed(config, now);
     let mut stored = b"\x00\x60\xea\x9f\x15".to_vec();
     stored.extend(vec![7; 60_000]);
     let pieces = receive(&mut server, &frame_to(Role::Server, 0x42, &stored), now);
@@ -108,11 +110,7 @@ fn compressed_pieces_hold_little_however_much_they_come_to() {
         limits: Limits::default().message_size(1000),
         ..Config::default()
     };
-    let agreement = accept(&config.compression, &offer(&CompressionConfig::default()))
-        .unwrap()
-        .1;
-    let mut server = Connection::server(config, now).with_compression(Some(agreement));
-    server.deliver_pieces(true);
+    let mut server = compressed(config, now);
     let plain: Vec<u8> = (0_u32..8 << 20).map(|i| (i >> 16) as u8).collect();
     let mut packed = vec![0; 1 << 20];
     let mut machine = zlib_rs::Deflate::new(6, false, 15);
