@@ -1,5 +1,6 @@
 //! The byte stream under a socket: plain TCP, or anything that reads and writes.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
@@ -62,6 +63,19 @@ impl Io {
 }
 
 impl Io {
+    /// Finds out whether this is plain TCP.
+    pub(crate) fn from_transport(io: impl Transport) -> Self {
+        let mut io = Some(io);
+        let any: &mut dyn Any = &mut io;
+        match any
+            .downcast_mut::<Option<TcpStream>>()
+            .and_then(Option::take)
+        {
+            Some(tcp) => Self::Tcp(tcp),
+            None => io.map_or_else(|| Self::boxed(tokio::io::empty()), Self::boxed),
+        }
+    }
+
     pub(crate) fn boxed(io: impl Transport) -> Self {
         Self::Boxed(Box::new(io))
     }

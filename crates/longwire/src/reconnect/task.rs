@@ -152,7 +152,7 @@ impl Task {
         let closing_by = async {
             told_to_stop(&mut self.command.clone()).await;
             sleep(self.settings.close_timeout).await;
-            sender.cut();
+            sender.terminate();
             std::future::pending().await
         };
         let sending = async {

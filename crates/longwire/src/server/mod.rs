@@ -2,7 +2,7 @@
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
 //! `guard`, `registry`, `stream` and `upgraded` (a socket), `asked` (a
-//! handshake), `upgrade` (in other servers), `service` (a request), `answers`,
+//! handshake), `upgrade` and `handshake` (in other servers), `service` (a request), `answers`,
 //! `connection` and `http2` (a connection), `arrival` (which of them), `serving`
 //! (all of them).
 
@@ -25,6 +25,8 @@ mod upgraded;
 mod asked;
 
 mod upgrade;
+
+mod handshake;
 
 mod service;
 
@@ -49,8 +51,10 @@ use tower_http::services::ServeDir;
 use tower_service::Service as _;
 
 pub use body::Body;
+pub use handshake::{Accepted, Handshake};
 pub use hyper::body::Incoming as RequestBody;
-pub use origin::OriginPolicy;
+pub use longwire_proto::handshake::server::{NotOffered, RequestError};
+pub use origin::{OriginError, OriginPolicy};
 pub use registry::{ShutdownReport, Sockets};
 pub use route::{Accept, Decision, IntoRoute, Refuse, Route, UpgradeRequest};
 pub use serving::{BoundServer, ServerHandle};

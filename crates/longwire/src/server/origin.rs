@@ -6,7 +6,7 @@
 
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue};
-use url::Url;
+use url::{Host, Url};
 
 use crate::error::UsageError;
 
@@ -18,6 +18,10 @@ pub enum OriginPolicy {
     /// does not, a proxy in front may, and it is http or https.
     #[default]
     SameOrigin,
+    /// Those of the server's site, whatever their scheme and port: the origin's host
+    /// and that of the `Host` header are the same, or below the same registrable domain.
+    /// Browsers draw the same line for cookies that are `SameSite`.
+    SameSite,
     /// Those of the server itself, and of the origins listed.
     SameOriginOr(Vec<String>),
     /// Those of the origins listed, each serialized as `https://example.com`.
@@ -27,13 +31,18 @@ pub enum OriginPolicy {
 }
 
 /// A handshake from a page that may not open a socket.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum OriginError {
+pub enum OriginError {
+    /// Several headers, or none where one is required.
     #[error("expected one Origin header, got {0}")]
     Count(usize),
+    /// It is another's page.
     #[error("expected an Origin that may open this WebSocket, got {0:?}")]
     NotAllowed(String),
+    /// The policy cannot work.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
 }
 
 /// A policy, checked.
@@ -101,6 +110,7 @@ impl OriginCheck {
                 origins.contains(&serialized) || self.is_own(&serialized, host)
             }
             OriginPolicy::SameOrigin => self.is_own(&serialized, host),
+            OriginPolicy::SameSite => is_same_site(&serialized, host),
         }
     }
 
@@ -110,6 +120,23 @@ impl OriginCheck {
         let own = host.and_then(|host| serialize(&format!("{scheme}://{host}")));
         own.as_deref() == Some(origin) && (scheme == "https" || !self.secure)
     }
+}
+
+/// Whether the origin's host is of the same site as this one.
+fn is_same_site(origin: &str, host: Option<&str>) -> bool {
+    let host_of = |text: &str| Url::parse(text).ok()?.host().map(|host| host.to_owned());
+    let own = host.and_then(|host| host_of(&format!("http://{host}")));
+    let (Some(own), Some(theirs)) = (own, host_of(origin)) else {
+        return false;
+    };
+    if own == theirs {
+        return true;
+    }
+    let (Host::Domain(own), Host::Domain(theirs)) = (own, theirs) else {
+        return false;
+    };
+    let domain = psl::domain_str(&own);
+    domain.is_some() && domain == psl::domain_str(&theirs)
 }
 
 fn serialized(origins: Vec<String>) -> Result<Vec<String>, UsageError> {
@@ -182,6 +209,27 @@ mod tests {
     }
 
     #[test]
+    fn the_same_site_is_a_host_or_a_registrable_domain() {
+        let cases = [
+            ("http://localhost:3000", "localhost:8000", true),
+            ("http://127.0.0.1:3000", "127.0.0.1:8000", true),
+            ("https://app.example.com", "api.example.com", true),
+            ("https://example.co.uk", "ws.example.co.uk:8000", true),
+            ("https://a.co.uk", "b.co.uk", false),
+            ("https://evil.com", "example.com", false),
+            ("https://example.com.evil.com", "example.com", false),
+            ("http://127.0.0.1", "127.0.0.2", false),
+            ("http://localhost", "127.0.0.1", false),
+            ("https://a.github.io", "b.github.io", false),
+            ("null", "localhost", false),
+        ];
+        for (origin, host, allowed) in cases {
+            let got = judge(OriginPolicy::SameSite, Some(origin), host);
+            assert_eq!(got, allowed, "{origin} at {host}");
+        }
+    }
+
+    #[test]
     fn an_allow_list_compares_serialized_origins() {
         let list = || OriginPolicy::AllowList(vec!["https://App.example.com:443".to_owned()]);
         assert!(judge(list(), Some("https://app.example.com"), "api"));
@@ -211,10 +259,8 @@ mod tests {
     fn a_request_without_origin_passes_unless_one_is_required() {
         assert!(judge(OriginPolicy::SameOrigin, None, "h"));
         let strict = OriginCheck::new(OriginPolicy::Any, false).unwrap();
-        assert_eq!(
-            strict.judge(&HeaderMap::new(), None),
-            Err(OriginError::Count(0))
-        );
+        let judged = strict.judge(&HeaderMap::new(), None);
+        assert!(matches!(judged, Err(OriginError::Count(0))));
     }
 
     #[test]
@@ -223,7 +269,8 @@ mod tests {
         headers.append(ORIGIN, HeaderValue::from_static("http://h"));
         headers.append(ORIGIN, HeaderValue::from_static("http://h"));
         let check = OriginCheck::new(OriginPolicy::Any, true).unwrap();
-        assert_eq!(check.judge(&headers, None), Err(OriginError::Count(2)));
+        let judged = check.judge(&headers, None);
+        assert!(matches!(judged, Err(OriginError::Count(2))));
     }
 
     #[test]

@@ -14,7 +14,9 @@ use tokio::io::AsyncRead;
 
 use super::reader::MessageReader;
 use super::writer::MessageWriter;
-use super::{Handle, Outgoing, Socket, poll_close, poll_event, poll_message, send, send_from};
+use super::{
+    Handle, Outgoing, Shared, Socket, poll_close, poll_event, poll_message, send, send_from,
+};
 use crate::driver::Wanted;
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
@@ -34,6 +36,10 @@ pub struct Sender {
 impl Sender {
     pub(super) fn new(handle: Arc<Handle>) -> Self {
         Self { handle }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.handle.shared
     }
 
     /// As [`Socket::send`].
@@ -84,33 +90,6 @@ impl Sender {
             Some(Outgoing::Message(message)) => (error, Some(message)),
             _ => (error, None),
         })
-    }
-
-    /// Takes a message without writing it. Gives from where to where in the stream of
-    /// frames it reaches; see [`longwire_proto::Connection::message_offsets`].
-    pub(crate) fn take(&self, message: Message) -> Result<(u64, u64)> {
-        self.handle.shared.take(&Outgoing::Message(message))
-    }
-
-    /// As [`Sender::take`], a binary message that is lent.
-    pub(crate) fn take_binary(&self, bytes: &[u8]) -> Result<(u64, u64)> {
-        self.handle.shared.take_binary(bytes)
-    }
-
-    /// Writes what the transport takes now.
-    pub(crate) fn write_now(&self) {
-        self.handle.shared.write_now();
-    }
-
-    /// How much of the stream of frames the transport has taken.
-    pub(crate) fn transmitted(&self) -> u64 {
-        let shared = &self.handle.shared;
-        shared.connection(|connection| connection.message_offsets().1)
-    }
-
-    /// Drops the transport.
-    pub(crate) fn cut(&self) {
-        self.handle.shared.cut();
     }
 
     /// Starts closing the connection, behind all that was sent, and returns:

@@ -1,7 +1,8 @@
 //! A WebSocket as a program holds it: [`Socket`], and its two halves.
 //!
 //! Read `shared` first: it is how handles in several tasks and the keeper work
-//! on one connection. `reader` and `writer` are messages as streams.
+//! on one connection. `reader` and `writer` are messages as streams, `queue` is
+//! sending without waiting.
 
 mod shared;
 
@@ -10,6 +11,8 @@ mod reader;
 mod writer;
 
 mod halves;
+
+mod queue;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -96,7 +99,7 @@ impl Socket {
     ///
     /// Outside a tokio runtime: the socket's keeper is a task.
     pub fn over(transport: impl Transport, role: Role, options: &Options) -> Self {
-        let io = Io::Boxed(Box::new(transport));
+        let io = Io::from_transport(transport);
         Self::open(io, Vec::new(), role, options, Info::default())
     }
 
@@ -248,8 +251,9 @@ impl Socket {
             .connection(|connection| connection.closed().cloned())
     }
 
-    /// Drops the transport.
-    pub(crate) fn cut(&self) {
+    /// Drops the transport at once, without a closing handshake: the end is abnormal
+    /// for both sides.
+    pub fn terminate(&self) {
         self.shared().cut();
     }
 

@@ -6,10 +6,11 @@
 //! (output that did not fit, the closing handshake of a dropped socket) and,
 //! where that is chosen, drives the socket all the time.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use longwire_proto::{CloseCode, CloseFrame, Closed, Connection, MessageKind};
+use longwire_proto::{CloseCode, CloseFrame, Closed, Connection, MessageKind, SendError};
 
 use crate::driver::{Driver, Wanted};
 use crate::error::{Error, Result};
@@ -228,25 +229,39 @@ impl Shared {
         self.connection(|connection| enqueue(connection, message))
     }
 
-    /// Takes a message; gives where in the stream of frames it is.
-    pub(crate) fn take(&self, message: &Outgoing) -> Result<(u64, u64)> {
-        self.take_with(|connection| enqueue(connection, message))
-    }
-
-    /// As [`Shared::take`], a binary message that is lent.
-    pub(crate) fn take_binary(&self, bytes: &[u8]) -> Result<(u64, u64)> {
-        self.take_with(|connection| {
-            let sent = connection.send_binary(bytes);
-            sent.map_err(|error| told(error, connection))
+    /// Takes a message without writing it; gives where in the stream of frames it is.
+    pub(super) fn queue(&self, message: &Outgoing) -> Result<Range<u64>> {
+        self.connection(|connection| {
+            let (from, _) = connection.message_offsets();
+            enqueue(connection, message)?;
+            Ok(from..connection.message_offsets().0)
         })
     }
 
-    fn take_with(&self, send: impl FnOnce(&mut Connection) -> Result<()>) -> Result<(u64, u64)> {
+    /// As [`Shared::queue`], what `send` sends.
+    pub(super) fn queue_with(
+        &self,
+        send: impl FnOnce(&mut Connection) -> std::result::Result<(), SendError>,
+    ) -> Result<Range<u64>> {
         self.connection(|connection| {
             let (from, _) = connection.message_offsets();
-            send(connection)?;
-            let (to, _) = connection.message_offsets();
-            Ok((from, to))
+            send(connection).map_err(|error| told(error, connection))?;
+            Ok(from..connection.message_offsets().0)
+        })
+    }
+
+    /// Waits until so much of the stream of frames has been taken.
+    pub(super) fn poll_transmitted(&self, cx: &Context<'_>, offset: u64) -> Poll<Result<()>> {
+        self.wait(cx);
+        self.with(|driver, cx| {
+            let _ = driver.poll_transmit(cx);
+            if driver.connection.message_offsets().1 >= offset {
+                return Poll::Ready(Ok(()));
+            }
+            if driver.has_lost_output() || driver.connection.closed().is_some() {
+                return Poll::Ready(Err(no_longer_open(&driver.connection)));
+            }
+            Poll::Pending
         })
     }
 
@@ -413,9 +428,9 @@ fn enqueue(connection: &mut Connection, outgoing: &Outgoing) -> Result<()> {
     result.map_err(|error| told(error, connection))
 }
 
-fn told(error: longwire_proto::SendError, connection: &Connection) -> Error {
+fn told(error: SendError, connection: &Connection) -> Error {
     match error {
-        longwire_proto::SendError::Closed => no_longer_open(connection),
+        SendError::Closed => no_longer_open(connection),
         error => Error::Send(error),
     }
 }

@@ -2,6 +2,7 @@
 //! (section 3.1).
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Messages that are not transmitted yet.
 #[derive(Debug, Default)]
@@ -14,11 +15,10 @@ pub(super) struct Buffered {
 }
 
 /// A message on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Sent {
     /// Where its frames are in the stream of all frames.
-    from: u64,
-    to: u64,
+    frames: Range<u64>,
     /// Bytes of its payload.
     len: u64,
 }
@@ -26,11 +26,11 @@ struct Sent {
 impl Buffered {
     /// A message of so many bytes, and where in the stream of frames it is, if it is
     /// sent.
-    pub(super) fn add(&mut self, len: u64, sent: Option<(u64, u64)>) {
+    pub(super) fn add(&mut self, len: u64, sent: Option<Range<u64>>) {
         match sent {
-            Some((from, to)) => {
+            Some(frames) => {
                 self.sent_len += len;
-                self.sent.push_back(Sent { from, to, len });
+                self.sent.push_back(Sent { frames, len });
             }
             None => self.unsent += len,
         }
@@ -39,7 +39,7 @@ impl Buffered {
     /// Bytes that wait to be transmitted, of a stream of which so much has been.
     pub(super) fn waiting(&mut self, transmitted: u64) -> u64 {
         while let Some(first) = self.sent.front() {
-            if first.to > transmitted {
+            if first.frames.end > transmitted {
                 return self.sent_len - first.len + first.left(transmitted);
             }
             self.sent_len -= first.len;
@@ -58,8 +58,9 @@ impl Sent {
     /// Bytes of the payload that are not transmitted. Where a message is partly so,
     /// its frame's header, or its compression, counts in proportion.
     fn left(&self, transmitted: u64) -> u64 {
-        let size = u128::from(self.to - self.from);
-        let left = u128::from(self.to.saturating_sub(transmitted.max(self.from)));
+        let Range { start, end } = self.frames;
+        let size = u128::from(end - start);
+        let left = u128::from(end.saturating_sub(transmitted.max(start)));
         if size == 0 {
             return 0;
         }
@@ -75,9 +76,9 @@ mod tests {
     #[test]
     fn a_message_counts_in_proportion_to_what_is_left_of_its_frame() {
         let mut buffered = Buffered::default();
-        buffered.add(100, Some((10, 120)));
+        buffered.add(100, Some(10..120));
         buffered.add(7, None);
-        buffered.add(20, Some((130, 136)));
+        buffered.add(20, Some(130..136));
         for (transmitted, waiting) in [
             (0, 120),
             (10, 120),

@@ -109,7 +109,7 @@ impl Settings {
         let socket = connected.map_err(|error| failed(url, &error))?;
         if !protocols.is_empty() && socket.subprotocol().is_none() {
             tracing::warn!(%host, "the server chose none of the subprotocols offered");
-            socket.cut();
+            socket.terminate();
             return Err(Failed);
         }
         Ok(socket)

@@ -82,7 +82,7 @@ pub(super) async fn drive(
     tokio::select! {
         // The program has not been told yet.
         () = given_up(&mut aborted) => {
-            sender.cut();
+            sender.terminate();
             let _ = queue.send(Task(failed())).await;
         }
         () = receiving => {}

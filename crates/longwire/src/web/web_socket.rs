@@ -1,6 +1,7 @@
 //! The `WebSocket` interface (section 3).
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
@@ -235,7 +236,7 @@ impl WebSocket {
     pub fn send_later(&self, data: impl Into<Data>) -> Result<(), DomException> {
         let data = data.into();
         let len = data.len() as u64;
-        self.take(len, |sender| sender.take(data.into_message()))
+        self.take(len, |sender| sender.queue(data.into_message()))
     }
 
     /// As [`WebSocket::send_later`], bytes that are lent: they are copied once, into the
@@ -245,13 +246,13 @@ impl WebSocket {
     ///
     /// As [`WebSocket::send`].
     pub fn send_bytes_later(&self, bytes: &[u8]) -> Result<(), DomException> {
-        self.take(bytes.len() as u64, |sender| sender.take_binary(bytes))
+        self.take(bytes.len() as u64, |sender| sender.queue_binary(bytes))
     }
 
     fn take(
         &self,
         len: u64,
-        take: impl FnOnce(&Sender) -> crate::error::Result<(u64, u64)>,
+        take: impl FnOnce(&Sender) -> crate::error::Result<Range<u64>>,
     ) -> Result<(), DomException> {
         let mut inner = self.lock();
         if inner.ready_state == ReadyState::Connecting {
@@ -266,7 +267,7 @@ impl WebSocket {
                 if waiting + len > self.shared.max_buffered_amount {
                     let max = self.shared.max_buffered_amount;
                     tracing::warn!(max, "a WebSocket is full: it is closed");
-                    sender.cut();
+                    sender.terminate();
                     None
                 } else {
                     take(sender).ok()
@@ -281,7 +282,7 @@ impl WebSocket {
     /// Writes what [`WebSocket::send_later`] has left.
     pub fn flush(&self) {
         if let Some(sender) = &self.lock().sender {
-            sender.write_now();
+            sender.write_queued();
         }
     }
 

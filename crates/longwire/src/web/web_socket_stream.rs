@@ -239,7 +239,7 @@ impl WebSocketStream {
             let (sender, receiver) = socket.split();
             let taken = weak.upgrade().is_some_and(|shared| shared.open(&sender));
             if !taken {
-                sender.cut();
+                sender.terminate();
                 return never_opened(&told, None);
             }
             told.send_modify(|outcome| {
