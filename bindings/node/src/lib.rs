@@ -13,6 +13,14 @@ mod life;
 
 mod settings;
 
+mod mailbox;
+
+mod bridge;
+
+mod socket;
+
+mod server;
+
 mod web_socket;
 
 mod web_socket_stream;

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use napi::Env;
+use napi::{Env, Error, Status, sys};
 use tokio::sync::watch;
 
 thread_local! {
@@ -45,5 +45,30 @@ impl Gone {
             () = self.wait() => None,
             value = work => Some(value),
         }
+    }
+}
+
+/// Whether the process is kept alive for a function that may still be called.
+///
+/// # Safety
+///
+/// The function is alive, and this is the thread of the environment that it was made in.
+pub(crate) unsafe fn keep_alive(
+    env: Env,
+    function: sys::napi_threadsafe_function,
+    keep: bool,
+) -> napi::Result<()> {
+    // SAFETY: as the caller says.
+    let status = unsafe {
+        if keep {
+            sys::napi_ref_threadsafe_function(env.raw(), function)
+        } else {
+            sys::napi_unref_threadsafe_function(env.raw(), function)
+        }
+    };
+    if status == sys::Status::napi_ok {
+        Ok(())
+    } else {
+        Err(Error::from_status(Status::from(status)))
     }
 }

@@ -13,7 +13,7 @@ use napi_derive::napi;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::exception::exception;
-use crate::life::Gone;
+use crate::life::{Gone, keep_alive};
 use crate::runtime;
 use crate::settings::{NativeCookieJar, NativeOptions};
 
@@ -161,18 +161,7 @@ impl NativeWebSocket {
         };
         // SAFETY: the function is alive, as `dispatch` holds it, and this is the thread of
         // the environment that it was made in.
-        let status = unsafe {
-            if keep {
-                sys::napi_ref_threadsafe_function(env.raw(), dispatch.raw())
-            } else {
-                sys::napi_unref_threadsafe_function(env.raw(), dispatch.raw())
-            }
-        };
-        if status == sys::Status::napi_ok {
-            Ok(())
-        } else {
-            Err(napi::Error::from_status(Status::from(status)))
-        }
+        unsafe { keep_alive(env, dispatch.raw(), keep) }
     }
 }
 

@@ -7,3 +7,18 @@ export {
   type WebSocketStreamOptions,
 } from "./web-socket-stream.cjs";
 export { WebSocket, type BinaryType, type WebSocketData } from "./web-socket.cjs";
+export {
+  ServerSocket,
+  type SendCallback,
+  type SendOptions,
+  type SocketBinaryType,
+  type SocketData,
+} from "./server-socket.cjs";
+export type { PerMessageDeflateOptions } from "./socket-options.cjs";
+export {
+  WebSocketServer,
+  type ClientInfo,
+  type VerifyClient,
+  type VerifyClientDone,
+  type WebSocketServerOptions,
+} from "./web-socket-server.cjs";

@@ -62,7 +62,75 @@ export interface NativeWebSocketStream {
   abort(): void;
 }
 
+/** What the sockets of a server are to be. */
+export interface NativeSocketOptions {
+  maxPayload?: number;
+  maxBufferedAmount?: number;
+  compression?: "shared" | "dedicated";
+  windowBits?: number;
+  memoryLevel?: number;
+  level?: number;
+  threshold?: number;
+  heartbeatInterval?: number;
+  heartbeatTimeout?: number;
+  closeTimeout?: number;
+}
+
+export interface NativeMailbox {
+  keepAlive(keep: boolean): void;
+}
+
+export interface NativeBridge {
+  arrived(bytes: Uint8Array): boolean;
+  ended(): void;
+  lost(): void;
+  written(count: number): void;
+}
+
+export interface NativeSocket {
+  readonly transmitted: number;
+  readonly bufferedAmount: number;
+  /** These give where the message ends in the stream of frames, or a negative number. */
+  sendText(text: string): number;
+  sendUtf8(bytes: Uint8Array): number;
+  sendBinary(bytes: Uint8Array): number;
+  sendFragment(bytes: Uint8Array, text: boolean, fin: boolean): number;
+  ping(payload: Uint8Array): boolean;
+  pong(payload: Uint8Array): boolean;
+  flush(): number;
+  notifyTransmitted(offset: number): void;
+  setReading(reading: boolean): void;
+  close(code: number | undefined, reason: string): boolean;
+  terminate(): void;
+}
+
+export interface NativeHandshake {
+  readonly refusal: { status: number; headers: [string, string][]; body: string } | null;
+  readonly offered: string[];
+  judgeOrigin(policy: string, allowed: string[], secure: boolean): string | null;
+  accept(subprotocol: string | undefined): [string, string][];
+  /** Not on Windows. */
+  openDescriptor?(
+    descriptor: number,
+    pipe: boolean,
+    head: Buffer,
+    unhandled: Buffer,
+    mailbox: NativeMailbox,
+    socket: number,
+  ): NativeSocket;
+  openBridge(bridge: NativeBridge, mailbox: NativeMailbox, socket: number): NativeSocket;
+}
+
 interface Native {
+  NativeMailbox: new (deliver: (together: ArrayBuffer, large: ArrayBuffer[]) => void) => NativeMailbox;
+  NativeBridge: new (mailbox: NativeMailbox, socket: number) => NativeBridge;
+  NativeHandshake: new (
+    method: string,
+    url: string,
+    httpVersion: string,
+    headers: string[],
+    options: NativeSocketOptions,
+  ) => NativeHandshake;
   checkClose(code: number | undefined, reason: string): number | null;
   NativeWebSocketStream: new (
     url: string,

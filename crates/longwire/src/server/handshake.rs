@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use http::header::HOST;
-use http::{Request, Response, Uri, Version};
+use http::{HeaderMap, Request, Response, Uri, Version};
 use longwire_proto::handshake::server::{NotOffered, Offer, RequestError, check_head};
 use longwire_proto::{Agreement, Role};
 
@@ -34,8 +34,10 @@ use crate::transport::{Io, Transport};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Handshake<'r> {
-    request: &'r Request<()>,
+pub struct Handshake {
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
     offer: Offer,
     options: Options,
 }
@@ -50,17 +52,19 @@ pub struct Accepted {
     options: Options,
 }
 
-impl<'r> Handshake<'r> {
+impl Handshake {
     /// Reads a request's handshake. The limits of the options are those of its head too.
     ///
     /// # Errors
     ///
     /// [`RequestError`] says what is wrong with it, and has the response.
-    pub fn read(request: &'r Request<()>, options: Options) -> Result<Self, RequestError> {
+    pub fn read<B>(request: &Request<B>, options: Options) -> Result<Self, RequestError> {
         check_head(request, &options.config.limits)?;
         Ok(Self {
             offer: Offer::read(request)?,
-            request,
+            uri: request.uri().clone(),
+            version: request.version(),
+            headers: request.headers().clone(),
             options,
         })
     }
@@ -78,13 +82,12 @@ impl<'r> Handshake<'r> {
     /// [`OriginError::NotAllowed`] and [`OriginError::Count`], which are answered with
     /// 403; [`OriginError::Usage`] for a policy that cannot work.
     pub fn judge_origin(&self, policy: OriginPolicy, secure: bool) -> Result<(), OriginError> {
-        let headers = self.request.headers();
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
         let check = OriginCheck::new(policy, true).map_err(|error: UsageError| {
             tracing::error!(%error, "the origin policy cannot work");
             OriginError::Usage(error)
         })?;
-        check.secure(secure).judge(headers, host)
+        check.secure(secure).judge(&self.headers, host)
     }
 
     /// The response of 101, with this subprotocol, and what follows once it is written.
@@ -96,8 +99,8 @@ impl<'r> Handshake<'r> {
         let compression = &self.options.config.compression;
         let (response, compression) = self.offer.accept(subprotocol, compression)?;
         let accepted = Accepted {
-            uri: self.request.uri().clone(),
-            version: self.request.version(),
+            uri: self.uri,
+            version: self.version,
             subprotocol: subprotocol.map(str::to_owned),
             compression,
             options: self.options,

@@ -1,0 +1,243 @@
+//! What many sockets have for JavaScript, handed over together: one call for all that
+//! has gathered, however many messages and sockets that are.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, JsValuesTupleIntoVec, ToNapiValue};
+use napi::threadsafe_function::{
+    ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
+};
+use napi::{Env, Status, sys};
+use napi_derive::napi;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::life::keep_alive;
+
+/// Letters that are handed over in one call.
+const LETTERS: usize = 512;
+
+/// Bytes of small payloads that are, beyond the last of them.
+const BYTES: usize = 128 << 10;
+
+/// Payloads from this size on are handed over as they are, others copied together.
+const LARGE: usize = 16 << 10;
+
+/// What a letter says, as the TypeScript knows it.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    Text = 0,
+    Binary = 1,
+    Ping = 2,
+    Pong = 3,
+    /// The peer's Close frame: its code, its reason.
+    Closing = 4,
+    /// The end: the code and whether it was clean, the reason.
+    Closed = 5,
+    /// As [`Kind::Closed`] where the peer broke the protocol: which rule, and what
+    /// there is to say of it.
+    Failed = 6,
+    /// What was waited for has been transmitted.
+    Transmitted = 7,
+    /// To a stream of JavaScript: bytes to write.
+    Write = 8,
+    /// To a stream of JavaScript: there is room to read again.
+    Resume = 9,
+    /// To a stream of JavaScript: nothing more is written.
+    End = 10,
+    /// To a stream of JavaScript: nobody is left here.
+    Destroy = 11,
+    /// The client's connection is open: subprotocol, a line feed, extensions.
+    Open = 12,
+    /// The client's connection could not be opened: what there is to say of it.
+    Refused = 13,
+}
+
+/// Added to the kind of a letter whose payload is handed over as it is.
+const AS_IT_IS: u32 = 1 << 8;
+
+/// Words of a letter in a delivery: socket, kind, value, where the payload begins (or
+/// which it is of those handed over as they are), how long it is.
+const WORDS: usize = 5;
+
+/// Something that one socket has for JavaScript.
+pub(crate) struct Letter {
+    pub(crate) socket: u32,
+    pub(crate) kind: Kind,
+    pub(crate) value: u32,
+    pub(crate) payload: Bytes,
+    /// Room that it takes until JavaScript has it.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+type Deliver = ThreadsafeFunction<(), (), Delivery, Status, false>;
+
+/// Letters in order, and who is called for them.
+pub(crate) struct Mailbox {
+    waiting: Mutex<Waiting>,
+    deliver: Mutex<Option<Deliver>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    letters: Vec<Letter>,
+    /// Whether a call is on its way.
+    called: bool,
+}
+
+impl Mailbox {
+    /// Puts in a letter. Where JavaScript is gone it is thrown away.
+    pub(crate) fn put(&self, letter: Letter) {
+        let mut waiting = self.waiting();
+        waiting.letters.push(letter);
+        let called = std::mem::replace(&mut waiting.called, true);
+        drop(waiting);
+        if !called {
+            self.call();
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deliver(&self) -> MutexGuard<'_, Option<Deliver>> {
+        self.deliver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call(&self) {
+        let mut deliver = self.deliver();
+        if let Some(function) = &*deliver
+            && function.call((), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok
+        {
+            // The JavaScript is gone.
+            deliver.take();
+        }
+        if deliver.is_none() {
+            self.waiting().letters.clear();
+        }
+    }
+
+    /// What is handed over next.
+    fn take(&self) -> Vec<Letter> {
+        let mut waiting = self.waiting();
+        let mut bytes = 0;
+        let count = waiting.letters.iter().take(LETTERS).position(|letter| {
+            bytes += letter.payload.len();
+            bytes > BYTES
+        });
+        let count = count.map_or(LETTERS, |count| count + 1);
+        if count >= waiting.letters.len() {
+            waiting.called = false;
+            return std::mem::take(&mut waiting.letters);
+        }
+        let rest = waiting.letters.split_off(count);
+        let letters = std::mem::replace(&mut waiting.letters, rest);
+        drop(waiting);
+        // The rest has its turn when JavaScript has done something else.
+        self.call();
+        letters
+    }
+}
+
+/// The mailbox of one environment.
+#[napi]
+pub struct NativeMailbox {
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+#[napi]
+impl NativeMailbox {
+    /// `deliver` is called with an `ArrayBuffer` that begins with the number of letters
+    /// and their words, and an array of payloads that are handed over as they are.
+    #[napi(constructor)]
+    pub fn new(env: Env, deliver: Function<'_, FnArgs<(u32,)>, ()>) -> napi::Result<Self> {
+        let mailbox = Arc::new(Mailbox {
+            waiting: Mutex::default(),
+            deliver: Mutex::default(),
+        });
+        let own = Arc::downgrade(&mailbox);
+        let function = deliver.build_threadsafe_function::<()>().build_callback(
+            move |_: ThreadsafeCallContext<()>| {
+                Ok(Delivery(
+                    own.upgrade().map(|own| own.take()).unwrap_or_default(),
+                ))
+            },
+        )?;
+        // SAFETY: the function was made in this environment just now.
+        unsafe { keep_alive(env, function.raw(), false) }?;
+        *mailbox.deliver() = Some(function);
+        Ok(Self { mailbox })
+    }
+
+    /// Whether the process is kept alive for what may come.
+    #[napi]
+    pub fn keep_alive(&self, env: Env, keep: bool) -> napi::Result<()> {
+        match &*self.mailbox.deliver() {
+            // SAFETY: the function is alive, as it is held here, and this is the thread
+            // of the environment that it was made in.
+            Some(function) => unsafe { keep_alive(env, function.raw(), keep) },
+            None => Ok(()),
+        }
+    }
+}
+
+/// What JavaScript is called with.
+struct Delivery(Vec<Letter>);
+
+impl JsValuesTupleIntoVec for Delivery {
+    fn into_vec(self, env: sys::napi_env) -> napi::Result<Vec<sys::napi_value>> {
+        let letters = self.0;
+        let head = 4 * (1 + WORDS * letters.len());
+        let small = letters.iter().map(|letter| letter.payload.len());
+        let small: usize = small.filter(|len| *len < LARGE).sum();
+        let mut bytes = Vec::with_capacity(head + small);
+        let count = word(letters.len());
+        bytes.extend_from_slice(&count.to_ne_bytes());
+        bytes.resize(head, 0);
+        let mut large = Vec::new();
+        for (i, letter) in letters.into_iter().enumerate() {
+            let Letter {
+                socket,
+                kind,
+                value,
+                payload,
+                room,
+            } = letter;
+            let len = payload.len();
+            let (kind, place) = if len < LARGE {
+                let place = bytes.len();
+                bytes.extend_from_slice(&payload);
+                (kind as u32, place)
+            } else {
+                large.push(payload);
+                (kind as u32 | AS_IT_IS, large.len() - 1)
+            };
+            let words = [socket, kind, value, word(place), word(len)];
+            let at = 4 * (1 + WORDS * i);
+            for (target, word) in bytes[at..].chunks_exact_mut(4).zip(words) {
+                target.copy_from_slice(&word.to_ne_bytes());
+            }
+            drop(room);
+        }
+        let of = Env::from_raw(env);
+        let together = ArrayBuffer::copy_from(&of, bytes)?;
+        let large = large
+            .into_iter()
+            .map(|payload| ArrayBuffer::from_data(&of, Vec::from(payload)))
+            .collect::<napi::Result<Vec<_>>>()?;
+        // SAFETY: the environment is that of the call, on whose thread this is.
+        unsafe {
+            Ok(vec![
+                ArrayBuffer::to_napi_value(env, together)?,
+                Vec::<ArrayBuffer>::to_napi_value(env, large)?,
+            ])
+        }
+    }
+}
+
+/// Payloads and what there is of them are far below 4 GiB.
+fn word(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,300 @@
+//! A socket whose letters go to a mailbox: what the sockets of a server are in
+//! JavaScript.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use longwire::{
+    CloseCode, CloseFrame, Closed, ClosedBy, Error, Event, Limit, Message, MessageKind,
+    ProtocolError, Receiver, Role, SendError, Sender, Socket,
+};
+use napi_derive::napi;
+use tokio::sync::{Semaphore, watch};
+
+use crate::life::Gone;
+use crate::mailbox::{Kind, Letter, Mailbox, NativeMailbox};
+use crate::runtime;
+
+/// What waits for JavaScript of one socket, in units of [`UNIT`] bytes and a letter each:
+/// about 4 MiB. Above it, the socket is not read.
+const WAITING: u32 = 1024;
+
+/// Bytes that count as much as a letter.
+const UNIT: usize = 4096;
+
+/// What sending gives where nothing can be sent any more.
+const NOT_OPEN: f64 = -1.0;
+/// Where too much waits to be sent.
+const FULL: f64 = -2.0;
+/// Where the fragments of another message have not ended.
+const IN_MESSAGE: f64 = -3.0;
+/// For a text that is not UTF-8.
+const NOT_UTF8: f64 = -4.0;
+
+/// A socket that is open, or was.
+#[napi]
+pub struct NativeSocket {
+    sender: Sender,
+    mailbox: Arc<Mailbox>,
+    socket: u32,
+    reading: watch::Sender<bool>,
+}
+
+impl NativeSocket {
+    pub(crate) fn open(
+        opened: Socket,
+        mailbox: &NativeMailbox,
+        socket: u32,
+        gone: Gone,
+    ) -> napi::Result<Self> {
+        let mailbox = mailbox.mailbox.clone();
+        let (reading, may_read) = watch::channel(true);
+        let (sender, receiver) = opened.split();
+        let post = Post {
+            mailbox: mailbox.clone(),
+            socket,
+        };
+        runtime()?.spawn(drive(receiver, sender.clone(), post, may_read, gone));
+        Ok(Self {
+            sender,
+            mailbox,
+            socket,
+            reading,
+        })
+    }
+}
+
+/// Where in the stream of frames a message ends, or why it was not taken.
+#[allow(clippy::cast_precision_loss)]
+fn end(queued: longwire::Result<std::ops::Range<u64>>) -> f64 {
+    match queued {
+        Ok(range) => range.end as f64,
+        Err(Error::Send(SendError::OutputFull { .. } | SendError::LimitExceeded { .. })) => FULL,
+        Err(Error::Send(SendError::MessageInterrupted)) => IN_MESSAGE,
+        Err(_) => NOT_OPEN,
+    }
+}
+
+#[napi]
+impl NativeSocket {
+    /// Sends a text with the next flush. Gives where it ends in the stream of frames.
+    #[napi]
+    pub fn send_text(&self, text: String) -> f64 {
+        end(self.sender.queue_text(&text))
+    }
+
+    /// As [`NativeSocket::send_text`], a text as bytes of UTF-8.
+    #[napi]
+    pub fn send_utf8(&self, bytes: &[u8]) -> f64 {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => end(self.sender.queue_text(text)),
+            Err(_) => NOT_UTF8,
+        }
+    }
+
+    /// Sends bytes with the next flush. Gives where they end in the stream of frames.
+    #[napi]
+    pub fn send_binary(&self, bytes: &[u8]) -> f64 {
+        end(self.sender.queue_binary(bytes))
+    }
+
+    /// Sends a fragment of a message with the next flush, otherwise as the others. A
+    /// text must be UTF-8.
+    #[napi]
+    pub fn send_fragment(&self, bytes: &[u8], text: bool, fin: bool) -> f64 {
+        let kind = if text {
+            MessageKind::Text
+        } else {
+            MessageKind::Binary
+        };
+        end(self.sender.queue_fragment(kind, bytes, fin))
+    }
+
+    /// Sends a ping with the next flush: whether it was taken.
+    #[napi]
+    pub fn ping(&self, payload: &[u8]) -> bool {
+        self.sender.queue_ping(payload).is_ok()
+    }
+
+    /// Sends a pong with the next flush: whether it was taken.
+    #[napi]
+    pub fn pong(&self, payload: &[u8]) -> bool {
+        self.sender.queue_pong(payload).is_ok()
+    }
+
+    /// Writes what was sent. Gives how much of the stream of frames has been taken.
+    #[napi]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn flush(&self) -> f64 {
+        self.sender.write_queued();
+        self.sender.transmitted() as f64
+    }
+
+    /// How much of the stream of frames has been taken.
+    #[napi(getter)]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn transmitted(&self) -> f64 {
+        self.sender.transmitted() as f64
+    }
+
+    /// Bytes that wait to be taken, framing included.
+    #[napi(getter)]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn buffered_amount(&self) -> f64 {
+        self.sender.buffered_amount() as f64
+    }
+
+    /// Writes a letter when the stream of frames has been taken up to here.
+    #[napi]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn notify_transmitted(&self, offset: f64) -> napi::Result<()> {
+        let sender = self.sender.clone();
+        let post = Post {
+            mailbox: self.mailbox.clone(),
+            socket: self.socket,
+        };
+        runtime()?.spawn(async move {
+            // Where it never is, the end of the connection tells.
+            if sender.transmitted_to(offset as u64).await.is_ok() {
+                post.put(Kind::Transmitted, 0, Bytes::new());
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether messages are read.
+    #[napi]
+    pub fn set_reading(&self, reading: bool) {
+        self.reading.send_replace(reading);
+    }
+
+    /// Starts the closing handshake behind all that was sent. Whether the code and the
+    /// reason are ones that a Close frame can carry.
+    #[napi]
+    pub fn close(&self, code: Option<u16>, reason: String) -> bool {
+        let frame = match code {
+            None => None,
+            Some(code) => match CloseFrame::new(Role::Server, CloseCode::new(code), reason) {
+                Ok(frame) => Some(frame),
+                Err(_) => return false,
+            },
+        };
+        self.sender.close_with(frame.as_ref());
+        true
+    }
+
+    /// Drops the connection.
+    #[napi]
+    pub fn terminate(&self) {
+        self.sender.terminate();
+    }
+}
+
+/// The letters of one socket.
+struct Post {
+    mailbox: Arc<Mailbox>,
+    socket: u32,
+}
+
+impl Post {
+    fn put(&self, kind: Kind, value: u32, payload: Bytes) {
+        self.mailbox.put(Letter {
+            socket: self.socket,
+            kind,
+            value,
+            payload,
+            room: None,
+        });
+    }
+}
+
+/// Writes letters of what arrives, up to the end.
+async fn drive(
+    mut receiver: Receiver,
+    sender: Sender,
+    post: Post,
+    mut may_read: watch::Receiver<bool>,
+    mut gone: Gone,
+) {
+    let room = Arc::new(Semaphore::new(WAITING as usize));
+    loop {
+        if !*may_read.borrow() {
+            let paused = async {
+                tokio::select! {
+                    _ = may_read.wait_for(|may_read| *may_read) => {}
+                    _ = sender.ended() => {}
+                }
+            };
+            if gone.or(paused).await.is_none() {
+                return sender.terminate();
+            }
+        }
+        let Some(next) = gone.or(receiver.next_event()).await else {
+            return sender.terminate();
+        };
+        let (kind, payload) = match next {
+            Some(Ok(Event::Message(Message::Text(text)))) => (Kind::Text, text.into_bytes()),
+            Some(Ok(Event::Message(Message::Binary(bytes)))) => (Kind::Binary, bytes),
+            Some(Ok(Event::Ping(payload))) => (Kind::Ping, payload),
+            Some(Ok(Event::Pong(payload))) => (Kind::Pong, payload),
+            Some(Ok(Event::Closing(_))) => (Kind::Closing, Bytes::new()),
+            Some(Ok(_)) => continue,
+            Some(Err(_)) | None => break,
+        };
+        let weight = 1 + payload.len() / UNIT;
+        let weight = u32::try_from(weight).unwrap_or(WAITING).min(WAITING);
+        let Some(Ok(room)) = gone.or(room.clone().acquire_many_owned(weight)).await else {
+            return sender.terminate();
+        };
+        post.mailbox.put(Letter {
+            socket: post.socket,
+            kind,
+            value: 0,
+            payload,
+            room: Some(room),
+        });
+    }
+    let closed = receiver
+        .closed()
+        .unwrap_or_else(|| Closed::abnormal(ClosedBy::Lost));
+    let code = u32::from(closed.code.get());
+    match &closed.by {
+        ClosedBy::Failure(error) => {
+            let status = error.close_code().get();
+            let text = format!("{}\n{status}\n{error}", rule(error));
+            post.put(Kind::Failed, code, text.into());
+        }
+        by => {
+            tracing::debug!(%by, "a socket ended");
+            post.put(Kind::Closed, code, closed.reason.into());
+        }
+    }
+}
+
+/// The rule that was broken, by the name that JavaScript programs know.
+fn rule(error: &ProtocolError) -> &'static str {
+    match error {
+        ProtocolError::ReservedBits { bits } if bits & 0b100 != 0 => "WS_ERR_UNEXPECTED_RSV_1",
+        ProtocolError::ReservedBits { .. } => "WS_ERR_UNEXPECTED_RSV_2_3",
+        ProtocolError::ReservedOpcode { .. }
+        | ProtocolError::UnexpectedContinuation
+        | ProtocolError::MessageInterrupted { .. } => "WS_ERR_INVALID_OPCODE",
+        ProtocolError::Unmasked => "WS_ERR_EXPECTED_MASK",
+        ProtocolError::Masked => "WS_ERR_UNEXPECTED_MASK",
+        ProtocolError::FragmentedControl { .. } => "WS_ERR_EXPECTED_FIN",
+        ProtocolError::ControlTooLong { .. } | ProtocolError::CloseTooShort => {
+            "WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH"
+        }
+        ProtocolError::InvalidUtf8 { .. } | ProtocolError::CloseReason { .. } => {
+            "WS_ERR_INVALID_UTF8"
+        }
+        ProtocolError::CloseCode { .. } => "WS_ERR_INVALID_CLOSE_CODE",
+        ProtocolError::LengthTooLarge { .. } => "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+        ProtocolError::LimitExceeded {
+            limit: Limit::MessageSize | Limit::FrameSize,
+            ..
+        } => "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+        ProtocolError::LimitExceeded { .. } => "WS_ERR_LIMIT",
+        _ => "WS_ERR_PROTOCOL",
+    }
+}

@@ -1,0 +1,125 @@
+// What the native half has for sockets, and what is sent in a turn of the event loop.
+
+import { native } from "./native.cjs";
+
+/** What a letter says, as the native half knows it. */
+export const enum Kind {
+  Text = 0,
+  Binary = 1,
+  Ping = 2,
+  Pong = 3,
+  Closing = 4,
+  Closed = 5,
+  Failed = 6,
+  Transmitted = 7,
+  Write = 8,
+  Resume = 9,
+  End = 10,
+  Destroy = 11,
+}
+
+/** Who letters are for. */
+export interface Addressee {
+  /** Called for each, in order. The payload may share its memory with others. */
+  receive(kind: Kind, payload: Buffer, value: number): void;
+  /** Writes what was sent in this turn. */
+  flush(): void;
+}
+
+/** Marks a letter whose payload is handed over as it is. */
+const AS_IT_IS = 1 << 8;
+const WORDS = 5;
+
+const addressees = new Map<number, Addressee>();
+/** Sockets that are open: they keep the process alive. */
+let open = 0;
+let last = 0;
+
+/** Letters that came together, and how many of them have been handed to their sockets. */
+class Delivery {
+  readonly #together: ArrayBuffer;
+  readonly #large: ArrayBuffer[];
+  readonly #words: Uint32Array;
+  #at = 0;
+
+  constructor(together: ArrayBuffer, large: ArrayBuffer[]) {
+    const count = new Uint32Array(together, 0, 1)[0] as number;
+    this.#together = together;
+    this.#large = large;
+    this.#words = new Uint32Array(together, 4, count * WORDS);
+  }
+
+  /** Hands on those that are left. A listener may throw: its letter is handed on then. */
+  deliver(): void {
+    const words = this.#words;
+    while (this.#at < words.length) {
+      const at = this.#at;
+      this.#at += WORDS;
+      const kind = words[at + 1] as number;
+      const place = words[at + 3] as number;
+      const payload =
+        kind & AS_IT_IS
+          ? Buffer.from(this.#large[place] as ArrayBuffer)
+          : Buffer.from(this.#together, place, words[at + 4]);
+      const to = addressees.get(words[at] as number);
+      to?.receive(kind & ~AS_IT_IS, payload, words[at + 2] as number);
+    }
+  }
+}
+
+const deliveries: Delivery[] = [];
+
+/**
+ * Hands on all letters. A listener that throws ends the turn, as it would any; what is
+ * left follows in the next.
+ */
+function deliver(): void {
+  let done = false;
+  try {
+    for (let next = deliveries[0]; next; next = deliveries[0]) {
+      next.deliver();
+      deliveries.shift();
+    }
+    done = true;
+  } finally {
+    if (!done) setImmediate(deliver);
+  }
+}
+
+/** The mailbox of all sockets of this environment. */
+export const mailbox = new native.NativeMailbox((together, large) => {
+  deliveries.push(new Delivery(together, large));
+  deliver();
+});
+
+/** Takes letters under a number of its own, and keeps the process alive, up to `leave`. */
+export function enter(addressee: Addressee): number {
+  do {
+    last = (last + 1) >>> 0;
+  } while (addressees.has(last));
+  addressees.set(last, addressee);
+  open++;
+  if (open === 1) mailbox.keepAlive(true);
+  return last;
+}
+
+/** No more letters are expected. */
+export function leave(number: number): void {
+  if (!addressees.delete(number)) return;
+  open--;
+  if (open === 0) mailbox.keepAlive(false);
+}
+
+let dirty: Addressee[] = [];
+
+/** Has this one flushed once what runs now is done. */
+export function flushLater(addressee: Addressee): void {
+  dirty.push(addressee);
+  if (dirty.length === 1) process.nextTick(flushAll);
+}
+
+function flushAll(): void {
+  const flushing = dirty;
+  dirty = [];
+  for (const addressee of flushing) addressee.flush();
+}

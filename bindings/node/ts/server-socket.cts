@@ -1,0 +1,555 @@
+// A socket as programs written for the npm package `ws` know it.
+
+import { EventEmitter } from "node:events";
+import type { Duplex } from "node:stream";
+
+import type { Bridge } from "./bridge.cjs";
+import {
+  Listeners,
+  type SocketEvents,
+  type SocketListener,
+} from "./listeners.cjs";
+import { enter, flushLater, Kind, leave, type Addressee } from "./mailbox.cjs";
+import type { NativeSocket } from "./native.cjs";
+import { bytesOf, constants, isBufferSource } from "./webidl.cjs";
+
+/** What `send()` takes: a number goes as its digits. */
+export type SocketData =
+  | string
+  | number
+  | Buffer
+  | ArrayBuffer
+  | ArrayBufferView
+  | Blob
+  | readonly number[];
+
+/** How binary messages are handed out. */
+export type SocketBinaryType = "nodebuffer" | "arraybuffer" | "fragments" | "blob";
+
+export interface SendOptions {
+  /** Whether the message is binary: where it is not given, what is no string is. */
+  binary?: boolean | undefined;
+  /** Whether this ends the message: it does. */
+  fin?: boolean | undefined;
+}
+
+export type SendCallback = (error?: Error) => void;
+
+interface ServerSocketEventMap {
+  open: [];
+  message: [data: Buffer | ArrayBuffer | Buffer[] | Blob, isBinary: boolean];
+  ping: [data: Buffer];
+  pong: [data: Buffer];
+  error: [error: Error];
+  close: [code: number, reason: Buffer];
+}
+
+/** What the native half says instead of where a message ends. */
+const FULL = -2;
+const IN_MESSAGE = -3;
+const NOT_UTF8 = -4;
+
+/** Bytes that are sent before the end of the turn. */
+const AT_ONCE = 64 << 10;
+
+const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
+const NOTHING = Buffer.alloc(0);
+/** How long the reason of a Close frame may be, in bytes. */
+const REASON = 123;
+
+function asBytes(data: unknown): Uint8Array {
+  if (isBufferSource(data)) return bytesOf(data);
+  return Buffer.from(data as string);
+}
+
+/** How the server opens it. @internal */
+export interface Opened {
+  native: NativeSocket;
+  bridge: Bridge | undefined;
+  stream: Duplex;
+  protocol: string;
+  extensions: string;
+}
+
+/**
+ * A socket of a WebSocketServer: an EventEmitter with `message`, `ping`, `pong`, `error`
+ * and `close`, and a browser's `addEventListener`.
+ */
+export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
+  #native: NativeSocket | undefined;
+  #stream: Duplex | undefined;
+  #bridge: Bridge | undefined;
+  #protocol = "";
+  #extensions = "";
+  #readyState: 0 | 1 | 2 | 3 = 0;
+  #binaryType: SocketBinaryType = "nodebuffer";
+  #paused = false;
+  /** What has arrived since it was paused. */
+  #held: [Kind, Buffer, number][] = [];
+  /** Bytes sent since the last flush; undefined where there is none to come. */
+  #unflushed: number | undefined;
+  /** Where the message ends in the stream of frames, and who is told when it is sent. */
+  #callbacks: [end: number, callback: SendCallback][] = [];
+  #notified = false;
+  #lastEnd = 0;
+  /** Bytes of blobs that are being read, and what waits behind them. */
+  #queued = 0;
+  #reading: Promise<void> | undefined;
+  /** Bytes given to `send` that will never be sent. */
+  #unsent = 0;
+  #number = 0;
+  readonly #listeners = new Listeners<ServerSocket>(this);
+  readonly #addressee: Addressee = {
+    receive: (kind, payload, value) => this.#receive(kind, payload, value),
+    flush: () => this.#flush(),
+  };
+
+  /** Takes letters: the number to open the socket under. @internal */
+  enter(): number {
+    this.#number = enter(this.#addressee);
+    return this.#number;
+  }
+
+  /** It will not be opened. @internal */
+  leave(): void {
+    leave(this.#number);
+  }
+
+  /** Sets the stream that letters may be for before it is open. @internal */
+  bridgeTo(bridge: Bridge): void {
+    this.#bridge = bridge;
+  }
+
+  /** @internal */
+  opened({ native, stream, protocol, extensions }: Opened): void {
+    this.#native = native;
+    this.#stream = stream;
+    this.#protocol = protocol;
+    this.#extensions = extensions;
+    this.#readyState = 1;
+  }
+
+  get readyState(): 0 | 1 | 2 | 3 {
+    return this.#readyState;
+  }
+
+  /** The subprotocol agreed on. */
+  get protocol(): string {
+    return this.#protocol;
+  }
+
+  /** The extensions agreed on. */
+  get extensions(): string {
+    return this.#extensions;
+  }
+
+  /** A server has none. */
+  get url(): string {
+    return "";
+  }
+
+  /** Bytes sent that the network has not taken, framing included. */
+  get bufferedAmount(): number {
+    const waiting = this.#readyState === 3 ? 0 : (this.#native?.bufferedAmount ?? 0);
+    return waiting + this.#queued + this.#unsent;
+  }
+
+  get binaryType(): SocketBinaryType {
+    return this.#binaryType;
+  }
+
+  set binaryType(type: SocketBinaryType) {
+    if (["nodebuffer", "arraybuffer", "fragments", "blob"].includes(type)) this.#binaryType = type;
+  }
+
+  /** Whether messages are read. */
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** The stream of the request that opened it: its addresses stay. */
+  get _socket(): Duplex | undefined {
+    return this.#stream;
+  }
+
+  /** Reads no messages until `resume()`: the client is slowed down. */
+  pause(): void {
+    if (this.#readyState === 0 || this.#readyState === 3) return;
+    this.#paused = true;
+    this.#native?.setReading(false);
+  }
+
+  resume(): void {
+    if (this.#readyState === 0 || this.#readyState === 3 || !this.#paused) return;
+    this.#paused = false;
+    setImmediate(() => this.#release());
+  }
+
+  /**
+   * Sends a message. The callback is called once the network has taken it, or with an
+   * error where it never will.
+   */
+  send(data: SocketData, callback?: SendCallback): void;
+  send(data: SocketData, options: SendOptions, callback?: SendCallback): void;
+  send(data: unknown, options?: SendOptions | SendCallback, callback?: SendCallback): void {
+    const { binary, fin = true } = typeof options === "object" ? options : {};
+    const done = typeof options === "function" ? options : callback;
+    this.#mustNotConnect();
+    if (typeof data === "number") data = String(data);
+    const text = binary === undefined ? typeof data === "string" : !binary;
+    if (data instanceof Blob) {
+      const blob = data;
+      this.#later(blob.size, async () => {
+        const bytes = new Uint8Array(await blob.arrayBuffer());
+        this.#sendBytes(bytes, text, fin, done);
+      }, done);
+    } else if (this.#reading) {
+      const bytes = Uint8Array.from(asBytes(data));
+      this.#later(bytes.length, () => this.#sendBytes(bytes, text, fin, done), done);
+    } else if (typeof data === "string" && text && fin && !this.#inMessage && this.#readyState === 1) {
+      const end = (this.#native as NativeSocket).sendText(data);
+      this.#sent(end, data.length, done);
+    } else {
+      this.#sendBytes(asBytes(data), text, fin, done);
+    }
+  }
+
+  /** Sends a ping, with at most 125 bytes. */
+  ping(data?: SocketData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+    this.#control("ping", data, mask, callback);
+  }
+
+  /** Sends a pong that nobody asked for, with at most 125 bytes. */
+  pong(data?: SocketData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+    this.#control("pong", data, mask, callback);
+  }
+
+  /** Starts the closing handshake, behind all that was sent. */
+  close(code?: number, reason?: string | Buffer): void {
+    if (this.#readyState >= 2) return;
+    const text = typeof reason === "string" ? reason : (reason?.toString() ?? "");
+    if (code !== undefined && !isSendable(code)) {
+      throw new TypeError(`expected a close code of 1000 to 1014 or 3000 to 4999, got ${String(code)}`);
+    }
+    const length = Buffer.byteLength(text);
+    if (length > REASON) {
+      throw new RangeError(`expected a close reason of at most ${REASON} bytes, got ${length}`);
+    }
+    this.#mustNotConnect();
+    this.#readyState = 2;
+    if (this.#reading) {
+      this.#later(0, () => this.#close(code, text), undefined);
+    } else {
+      this.#close(code, text);
+    }
+  }
+
+  #close(code: number | undefined, reason: string): void {
+    this.#native?.close(code, reason);
+  }
+
+  /** Drops the connection, without a closing handshake. */
+  terminate(): void {
+    if (this.#readyState === 3) return;
+    this.#readyState = 2;
+    this.#native?.terminate();
+  }
+
+  addEventListener<K extends keyof SocketEvents<ServerSocket>>(
+    type: K,
+    listener: SocketListener<ServerSocket, K>,
+    options?: { once?: boolean },
+  ): void {
+    this.#listeners.add(type, listener, options?.once === true);
+  }
+
+  removeEventListener<K extends keyof SocketEvents<ServerSocket>>(
+    type: K,
+    listener: SocketListener<ServerSocket, K>,
+  ): void {
+    this.#listeners.remove(type, listener);
+  }
+
+  get onopen(): ((event: SocketEvents<ServerSocket>["open"]) => void) | null {
+    return this.#listeners.attribute("open") as never;
+  }
+
+  set onopen(listener: ((event: SocketEvents<ServerSocket>["open"]) => void) | null) {
+    this.#listeners.setAttribute("open", listener);
+  }
+
+  get onmessage(): ((event: SocketEvents<ServerSocket>["message"]) => void) | null {
+    return this.#listeners.attribute("message") as never;
+  }
+
+  set onmessage(listener: ((event: SocketEvents<ServerSocket>["message"]) => void) | null) {
+    this.#listeners.setAttribute("message", listener);
+  }
+
+  get onerror(): ((event: SocketEvents<ServerSocket>["error"]) => void) | null {
+    return this.#listeners.attribute("error") as never;
+  }
+
+  set onerror(listener: ((event: SocketEvents<ServerSocket>["error"]) => void) | null) {
+    this.#listeners.setAttribute("error", listener);
+  }
+
+  get onclose(): ((event: SocketEvents<ServerSocket>["close"]) => void) | null {
+    return this.#listeners.attribute("close") as never;
+  }
+
+  set onclose(listener: ((event: SocketEvents<ServerSocket>["close"]) => void) | null) {
+    this.#listeners.setAttribute("close", listener);
+  }
+
+  #mustNotConnect(): void {
+    if (this.#readyState === 0) {
+      throw new Error("expected a WebSocket that is open, got one that is CONNECTING");
+    }
+  }
+
+  #notOpen(): Error {
+    return new Error(`expected a WebSocket that is open, got one that is ${STATES[this.#readyState]}`);
+  }
+
+  #sendBytes(bytes: Uint8Array, text: boolean, fin: boolean, callback?: SendCallback): void {
+    const native = this.#native;
+    if (this.#readyState !== 1 || !native) {
+      this.#unsent += bytes.length;
+      if (callback) process.nextTick(callback, this.#notOpen());
+      return;
+    }
+    let end: number;
+    if (!fin || this.#inMessage) {
+      end = native.sendFragment(bytes, this.#inMessage ? this.#inMessage.text : text, fin);
+      if (end >= 0) this.#inMessage = fin ? undefined : (this.#inMessage ?? { text });
+    } else if (text) {
+      end = native.sendUtf8(bytes);
+    } else {
+      end = native.sendBinary(bytes);
+    }
+    this.#sent(end, bytes.length, callback);
+  }
+
+  /** The message whose fragments are being sent. */
+  #inMessage: { text: boolean } | undefined;
+
+  /** What becomes of a message that the native half has been given. */
+  #sent(end: number, size: number, callback?: SendCallback): void {
+    if (end < 0) {
+      this.#unsent += size;
+      this.#failed(end, callback);
+      return;
+    }
+    this.#lastEnd = end;
+    if (callback) this.#callbacks.push([end, callback]);
+    this.#flushLater(size);
+  }
+
+  #failed(why: number, callback?: SendCallback): void {
+    let error = this.#notOpen();
+    if (why === FULL) {
+      error = new Error(
+        `expected the client to take what waits, got ${this.bufferedAmount} bytes that it has not: ` +
+          "the connection is dropped",
+      );
+      this.terminate();
+    } else if (why === IN_MESSAGE) {
+      error = new Error("expected the last fragment of the message that is being sent, got another message");
+    } else if (why === NOT_UTF8) {
+      error = new TypeError("expected UTF-8 in a text message, got other bytes");
+    }
+    if (callback) process.nextTick(callback, error);
+    else if (why === FULL || why === NOT_UTF8) process.nextTick(() => this.emit("error", error));
+  }
+
+  #control(
+    what: "ping" | "pong",
+    data: SocketData | SendCallback | undefined,
+    mask: boolean | SendCallback | undefined,
+    callback: SendCallback | undefined,
+  ): void {
+    this.#mustNotConnect();
+    const functions = [data, mask, callback].filter((given) => typeof given === "function");
+    const done = functions[0] as SendCallback | undefined;
+    const given = typeof data === "function" || data === undefined ? "" : data;
+    const bytes = asBytes(typeof given === "number" ? String(given) : given);
+    if (bytes.length > 125) {
+      throw new RangeError(`expected a ${what} of at most 125 bytes, got ${bytes.length}`);
+    }
+    if (this.#readyState !== 1) {
+      if (done) process.nextTick(done, this.#notOpen());
+      return;
+    }
+    if (this.#native?.[what](bytes)) {
+      if (done) this.#callbacks.push([this.#lastEnd, done]);
+      this.#flushLater(bytes.length);
+    } else if (done) {
+      process.nextTick(done, new Error(`expected room for a ${what}, got too many that wait`));
+    }
+  }
+
+  #flushLater(size: number): void {
+    if (this.#unflushed === undefined) {
+      this.#unflushed = 0;
+      flushLater(this.#addressee);
+    }
+    this.#unflushed += size;
+    if (this.#unflushed >= AT_ONCE) {
+      this.#unflushed = 0;
+      this.#native?.flush();
+    }
+  }
+
+  #flush(): void {
+    this.#unflushed = undefined;
+    const transmitted = this.#native?.flush();
+    if (transmitted !== undefined && this.#callbacks.length > 0) this.#transmitted(transmitted);
+  }
+
+  /** Tells those whose messages have been taken. */
+  #transmitted(transmitted: number): void {
+    let told = 0;
+    while (told < this.#callbacks.length && (this.#callbacks[told] as [number, unknown])[0] <= transmitted) {
+      told++;
+    }
+    const done = this.#callbacks.splice(0, told);
+    const next = this.#callbacks[0];
+    if (next && !this.#notified) {
+      this.#notified = true;
+      this.#native?.notifyTransmitted(next[0]);
+    }
+    for (const [, callback] of done) process.nextTick(callback);
+  }
+
+  /** Does something behind the blobs that are being read. */
+  #later(size: number, run: () => void | Promise<void>, callback: SendCallback | undefined): void {
+    this.#queued += size;
+    const before = this.#reading ?? Promise.resolve();
+    const reading = before
+      .then(run)
+      .catch((error: unknown) => {
+        if (callback) callback(error as Error);
+        else this.emit("error", error as Error);
+      })
+      .finally(() => {
+        this.#queued -= size;
+        if (this.#reading === reading) this.#reading = undefined;
+      });
+    this.#reading = reading;
+  }
+
+  #receive(kind: Kind, payload: Buffer, value: number): void {
+    if (kind >= Kind.Write) {
+      this.#bridge?.receive(kind, payload);
+      if (kind === Kind.Destroy) {
+        this.#bridge = undefined;
+        if (this.#readyState === 3) leave(this.#number);
+      }
+    } else if (kind === Kind.Transmitted) {
+      this.#notified = false;
+      if (this.#native) this.#transmitted(this.#native.transmitted);
+    } else if (this.#paused || this.#held.length > 0) {
+      this.#held.push([kind, Buffer.from(payload), value]);
+    } else {
+      this.#tell(kind, payload, value);
+    }
+  }
+
+  /** Tells what was held back, as long as nobody pauses. */
+  #release(): void {
+    let told = 0;
+    try {
+      while (told < this.#held.length && !this.#paused) {
+        const [kind, payload, value] = this.#held[told++] as [Kind, Buffer, number];
+        this.#tell(kind, payload, value);
+      }
+    } finally {
+      this.#held.splice(0, told);
+      if (!this.#paused) {
+        if (this.#held.length > 0) setImmediate(() => this.#release());
+        else this.#native?.setReading(true);
+      }
+    }
+  }
+
+  #tell(kind: Kind, payload: Buffer, value: number): void {
+    switch (kind) {
+      case Kind.Text:
+        this.emit("message", payload, false);
+        break;
+      case Kind.Binary:
+        this.emit("message", this.#binary(payload), true);
+        break;
+      case Kind.Ping:
+        this.emit("ping", payload);
+        break;
+      case Kind.Pong:
+        this.emit("pong", payload);
+        break;
+      case Kind.Closing:
+        this.#readyState = 2;
+        break;
+      case Kind.Closed:
+        this.#ended(value, payload);
+        break;
+      case Kind.Failed: {
+        const [code, status, ...text] = payload.toString().split("\n");
+        const error = Object.assign(new RangeError(text.join("\n")), { code, closeCode: Number(status) });
+        this.#readyState = 2;
+        try {
+          this.emit("error", error);
+        } finally {
+          this.#ended(value, NOTHING);
+        }
+        break;
+      }
+    }
+  }
+
+  #binary(payload: Buffer): Buffer | ArrayBuffer | Buffer[] | Blob {
+    switch (this.#binaryType) {
+      case "nodebuffer":
+        return payload;
+      case "fragments":
+        return [payload];
+      case "blob":
+        return new Blob([payload]);
+      case "arraybuffer": {
+        const { buffer, byteOffset, byteLength } = payload;
+        if (byteOffset === 0 && byteLength === buffer.byteLength) return buffer as ArrayBuffer;
+        return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+      }
+    }
+  }
+
+  #ended(code: number, reason: Buffer): void {
+    this.#readyState = 3;
+    // Letters for a stream follow until it is let go of.
+    if (!this.#bridge) leave(this.#number);
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
+    const error = this.#notOpen();
+    for (const [, callback] of callbacks) process.nextTick(callback, error);
+    this.emit("close", code, Buffer.from(reason));
+  }
+}
+
+/** Whether a program may send this close code. */
+function isSendable(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
+  if (code >= 3000 && code <= 4999) return true;
+  return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;
+}
+
+Object.defineProperty(ServerSocket, "name", { value: "WebSocket", configurable: true });
+constants(ServerSocket, { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 });

@@ -1,0 +1,80 @@
+// Options of a server's sockets, in the form that the native half takes.
+
+import type { NativeSocketOptions } from "./native.cjs";
+
+/** How messages are compressed (RFC 7692). */
+export interface PerMessageDeflateOptions {
+  /** Whether each message of the server's is compressed alone. */
+  serverNoContextTakeover?: boolean | undefined;
+  /** Whether each of the client's is. */
+  clientNoContextTakeover?: boolean | undefined;
+  /** The largest window as a power of two: 8 to 15, the default. */
+  serverMaxWindowBits?: number | undefined;
+  clientMaxWindowBits?: number | undefined;
+  /** zlib's `level` (1 to 9: 6) and `memLevel` (1 to 9: 8). */
+  zlibDeflateOptions?: { level?: number; memLevel?: number } | undefined;
+  /** Messages of fewer bytes are not compressed: 1024. */
+  threshold?: number | undefined;
+}
+
+interface Options {
+  maxPayload: number;
+  maxBufferedAmount?: number | undefined;
+  perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
+  heartbeat?: false | { interval?: number; timeout?: number } | undefined;
+  closeTimeout?: number | undefined;
+}
+
+const MAX_BUFFERED_AMOUNT = 2 ** 30;
+const THRESHOLD = 1024;
+
+function number(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
+    throw new TypeError(`expected the option ${name} to be from ${least} to ${most}, got ${String(value)}`);
+  }
+  return value;
+}
+
+function windowBits(options: PerMessageDeflateOptions): number | undefined {
+  const given = [options.serverMaxWindowBits, options.clientMaxWindowBits].filter(
+    (bits) => bits !== undefined,
+  );
+  if (given.length === 0) return undefined;
+  return Math.min(...given.map((bits) => number("max window bits", bits, 8, 15)));
+}
+
+function compression(given: boolean | PerMessageDeflateOptions | undefined): NativeSocketOptions {
+  if (!given) return {};
+  const options = given === true ? {} : given;
+  const alone = options.serverNoContextTakeover === true || options.clientNoContextTakeover === true;
+  const result: NativeSocketOptions = {
+    compression: alone ? "shared" : "dedicated",
+    threshold: number("threshold", options.threshold ?? THRESHOLD, 0, 2 ** 31),
+  };
+  const bits = windowBits(options);
+  if (bits !== undefined) result.windowBits = bits;
+  const { level, memLevel } = options.zlibDeflateOptions ?? {};
+  if (level !== undefined) result.level = number("level", level, 1, 9);
+  if (memLevel !== undefined) result.memoryLevel = number("memLevel", memLevel, 1, 9);
+  return result;
+}
+
+/** @internal */
+export function nativeSocketOptions(options: Options): NativeSocketOptions {
+  const most = Number.MAX_SAFE_INTEGER;
+  const result: NativeSocketOptions = {
+    // As with `ws`, 0 is no limit.
+    maxPayload: number("maxPayload", options.maxPayload, 0, most) || 2 ** 31,
+    maxBufferedAmount: number("maxBufferedAmount", options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 1, most),
+    ...compression(options.perMessageDeflate),
+  };
+  const { heartbeat, closeTimeout } = options;
+  if (heartbeat === false) result.heartbeatInterval = 0;
+  else if (heartbeat) {
+    const { interval, timeout } = heartbeat;
+    if (interval !== undefined) result.heartbeatInterval = number("heartbeat.interval", interval, 1, 2 ** 31);
+    if (timeout !== undefined) result.heartbeatTimeout = number("heartbeat.timeout", timeout, 1, 2 ** 31);
+  }
+  if (closeTimeout !== undefined) result.closeTimeout = number("closeTimeout", closeTimeout, 1, 2 ** 31);
+  return result;
+}
