@@ -29,14 +29,16 @@ use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads that drive the connections of a process.
-const THREADS: usize = 2;
+/// Most threads that drive the connections of a process: one for each two cores, as
+/// JavaScript has work too.
+const THREADS: usize = 4;
 
 /// What drives all connections. It is never shut down: a process ends without waiting
 /// for what has no reason to keep it.
 static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
-        .worker_threads(THREADS)
+        .worker_threads((cores / 2).clamp(1, THREADS))
         .thread_name("longwire")
         .enable_all()
         .build()

@@ -4,15 +4,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use longwire::Sender;
 use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, JsValuesTupleIntoVec, ToNapiValue};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
 use napi::{Env, Status, sys};
 use napi_derive::napi;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
-use crate::life::keep_alive;
+use crate::life::{Gone, keep_alive};
+use crate::runtime;
 
 /// Letters that are handed over in one call.
 const LETTERS: usize = 512;
@@ -76,6 +78,11 @@ type Deliver = ThreadsafeFunction<(), (), Delivery, Status, false>;
 /// Letters in order, and who is called for them.
 pub(crate) struct Mailbox {
     waiting: Mutex<Waiting>,
+    /// There are letters again.
+    wanted: Notify,
+    /// Sockets that have something to write.
+    to_write: Mutex<Vec<Sender>>,
+    writer: mpsc::UnboundedSender<Vec<Sender>>,
     deliver: Mutex<Option<Deliver>>,
 }
 
@@ -94,8 +101,14 @@ impl Mailbox {
         let called = std::mem::replace(&mut waiting.called, true);
         drop(waiting);
         if !called {
-            self.call();
+            self.wanted.notify_one();
         }
+    }
+
+    /// The next [`Mailbox::write_all`] has this one written.
+    pub(crate) fn write_later(&self, sender: Sender) {
+        let mut to_write = self.to_write.lock().unwrap_or_else(PoisonError::into_inner);
+        to_write.push(sender);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -153,8 +166,20 @@ impl NativeMailbox {
     /// and their words, and an array of payloads that are handed over as they are.
     #[napi(constructor)]
     pub fn new(env: Env, deliver: Function<'_, FnArgs<(u32,)>, ()>) -> napi::Result<Self> {
+        let (writer, mut to_write) = mpsc::unbounded_channel::<Vec<Sender>>();
+        // It ends with the mailbox.
+        runtime()?.spawn(async move {
+            while let Some(senders) = to_write.recv().await {
+                for sender in senders {
+                    sender.write_queued();
+                }
+            }
+        });
         let mailbox = Arc::new(Mailbox {
             waiting: Mutex::default(),
+            wanted: Notify::new(),
+            to_write: Mutex::default(),
+            writer,
             deliver: Mutex::default(),
         });
         let own = Arc::downgrade(&mailbox);
@@ -168,7 +193,28 @@ impl NativeMailbox {
         // SAFETY: the function was made in this environment just now.
         unsafe { keep_alive(env, function.raw(), false) }?;
         *mailbox.deliver() = Some(function);
+        let calling = mailbox.clone();
+        let mut gone = Gone::of(env)?;
+        runtime()?.spawn(async move {
+            while gone.or(calling.wanted.notified()).await.is_some() {
+                // Whoever else has something goes first: it is handed over with it.
+                tokio::task::yield_now().await;
+                calling.call();
+            }
+        });
         Ok(Self { mailbox })
+    }
+
+    /// Has another thread write what the sockets that asked for it have.
+    #[napi]
+    pub fn write_all(&self) {
+        let mut to_write = self
+            .mailbox
+            .to_write
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Without a runtime there are no sockets.
+        let _ = self.mailbox.writer.send(std::mem::take(&mut to_write));
     }
 
     /// Whether the process is kept alive for what may come.

@@ -130,6 +130,13 @@ impl NativeSocket {
         self.sender.transmitted() as f64
     }
 
+    /// Has what was sent written by another thread, with that of other sockets: once
+    /// [`NativeMailbox::write_all`] says so.
+    #[napi]
+    pub fn flush_later(&self) {
+        self.mailbox.write_later(self.sender.clone());
+    }
+
     /// How much of the stream of frames has been taken.
     #[napi(getter)]
     #[allow(clippy::cast_precision_loss)]

@@ -22,8 +22,11 @@ export const enum Kind {
 export interface Addressee {
   /** Called for each, in order. The payload may share its memory with others. */
   receive(kind: Kind, payload: Buffer, value: number): void;
-  /** Writes what was sent in this turn. */
-  flush(): void;
+  /**
+   * Writes what was sent in this turn: here, or by another thread, which has then to be
+   * told.
+   */
+  flush(here: boolean): boolean;
 }
 
 /** Marks a letter whose payload is handed over as it is. */
@@ -110,6 +113,9 @@ export function leave(number: number): void {
   if (open === 0) mailbox.keepAlive(false);
 }
 
+/** Sockets written to in a turn, from which on other threads write for this one. */
+const MANY = 2;
+
 let dirty: Addressee[] = [];
 
 /** Has this one flushed once what runs now is done. */
@@ -121,5 +127,10 @@ export function flushLater(addressee: Addressee): void {
 function flushAll(): void {
   const flushing = dirty;
   dirty = [];
-  for (const addressee of flushing) addressee.flush();
+  const here = flushing.length < MANY;
+  let elsewhere = false;
+  for (const addressee of flushing) {
+    if (!addressee.flush(here)) elsewhere = true;
+  }
+  if (elsewhere) mailbox.writeAll();
 }

@@ -78,6 +78,7 @@ export interface NativeSocketOptions {
 
 export interface NativeMailbox {
   keepAlive(keep: boolean): void;
+  writeAll(): void;
 }
 
 export interface NativeBridge {
@@ -98,6 +99,8 @@ export interface NativeSocket {
   ping(payload: Uint8Array): boolean;
   pong(payload: Uint8Array): boolean;
   flush(): number;
+  /** Leaves it to the mailbox's `writeAll()`. */
+  flushLater(): void;
   notifyTransmitted(offset: number): void;
   setReading(reading: boolean): void;
   close(code: number | undefined, reason: string): boolean;

@@ -49,8 +49,8 @@ const FULL = -2;
 const IN_MESSAGE = -3;
 const NOT_UTF8 = -4;
 
-/** Bytes that are sent before the end of the turn. */
-const AT_ONCE = 64 << 10;
+/** Bytes sent in a turn from which on another thread writes them. */
+const LARGE = 32 << 10;
 
 const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
 const NOTHING = Buffer.alloc(0);
@@ -110,7 +110,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   readonly #listeners = new Listeners<ServerSocket>(this);
   readonly #addressee: Addressee = {
     receive: (kind, payload, value) => this.#receive(kind, payload, value),
-    flush: () => this.#flush(),
+    flush: (here) => this.#flush(here),
   };
 
   /** Takes letters: the number to open the socket under. @internal */
@@ -404,16 +404,28 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
       flushLater(this.#addressee);
     }
     this.#unflushed += size;
-    if (this.#unflushed >= AT_ONCE) {
-      this.#unflushed = 0;
-      this.#native?.flush();
-    }
   }
 
-  #flush(): void {
+  /** Says whether it was done here. */
+  #flush(here: boolean): boolean {
+    const size = this.#unflushed ?? 0;
     this.#unflushed = undefined;
-    const transmitted = this.#native?.flush();
-    if (transmitted !== undefined && this.#callbacks.length > 0) this.#transmitted(transmitted);
+    const native = this.#native;
+    if (!native) return true;
+    if (!here || size >= LARGE) {
+      native.flushLater();
+      const next = this.#callbacks[0];
+      if (next && !this.#notified) this.#notify(next[0]);
+      return false;
+    }
+    const transmitted = native.flush();
+    if (this.#callbacks.length > 0) this.#transmitted(transmitted);
+    return true;
+  }
+
+  #notify(end: number): void {
+    this.#notified = true;
+    this.#native?.notifyTransmitted(end);
   }
 
   /** Tells those whose messages have been taken. */
@@ -424,10 +436,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     }
     const done = this.#callbacks.splice(0, told);
     const next = this.#callbacks[0];
-    if (next && !this.#notified) {
-      this.#notified = true;
-      this.#native?.notifyTransmitted(next[0]);
-    }
+    if (next && !this.#notified) this.#notify(next[0]);
     for (const [, callback] of done) process.nextTick(callback);
   }
 
