@@ -7,6 +7,7 @@ export {
   type WebSocketStreamOptions,
 } from "./web-socket-stream.cjs";
 export { WebSocket, type BinaryType, type WebSocketData } from "./web-socket.cjs";
+export { createWebSocketStream } from "./duplex.cjs";
 export {
   ServerSocket,
   type SendCallback,
@@ -17,6 +18,7 @@ export {
 export type { PerMessageDeflateOptions } from "./socket-options.cjs";
 export {
   WebSocketServer,
+  WebSocketServer as Server,
   type ClientInfo,
   type VerifyClient,
   type VerifyClientDone,

@@ -7,6 +7,7 @@ export {
   type WebSocketStreamOptions,
 } from "./web-socket-stream.cjs";
 export { WebSocket, type BinaryType, type WebSocketData } from "./web-socket.cjs";
+export { createWebSocketStream } from "./duplex.cjs";
 export {
   ServerSocket,
   type SendCallback,
@@ -17,8 +18,10 @@ export {
 export type { PerMessageDeflateOptions } from "./socket-options.cjs";
 export {
   WebSocketServer,
+  WebSocketServer as Server,
   type ClientInfo,
   type VerifyClient,
   type VerifyClientDone,
   type WebSocketServerOptions,
 } from "./web-socket-server.cjs";
+export { WebSocket as default } from "./web-socket.cjs";

@@ -206,18 +206,21 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     this.#mustNotConnect();
     if (typeof data === "number") data = String(data);
     const text = binary === undefined ? typeof data === "string" : !binary;
-    if (data instanceof Blob) {
+    if (data instanceof Blob && this.#readyState === 1) {
       const blob = data;
       this.#later(blob.size, async () => {
         const bytes = new Uint8Array(await blob.arrayBuffer());
         this.#sendBytes(bytes, text, fin, done);
       }, done);
-    } else if (this.#reading) {
+    } else if (this.#reading && this.#readyState === 1) {
       const bytes = Uint8Array.from(asBytes(data));
       this.#later(bytes.length, () => this.#sendBytes(bytes, text, fin, done), done);
     } else if (typeof data === "string" && text && fin && !this.#inMessage && this.#readyState === 1) {
       const end = (this.#native as NativeSocket).sendText(data);
       this.#sent(end, data.length, done);
+    } else if (data instanceof Blob) {
+      this.#unsent += data.size;
+      if (done) process.nextTick(done, this.#notOpen());
     } else {
       this.#sendBytes(asBytes(data), text, fin, done);
     }
@@ -323,7 +326,9 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
 
   #sendBytes(bytes: Uint8Array, text: boolean, fin: boolean, callback?: SendCallback): void {
     const native = this.#native;
-    if (this.#readyState !== 1 || !native) {
+    // What waited behind a blob was sent before close().
+    const sendable = this.#readyState === 1 || (this.#reading !== undefined && this.#readyState === 2);
+    if (!sendable || !native) {
       this.#unsent += bytes.length;
       if (callback) process.nextTick(callback, this.#notOpen());
       return;

@@ -280,14 +280,14 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
     handshake: NativeHandshake,
     done: (socket: InstanceType<S>, request: IncomingMessage) => void,
   ): void {
-    if (!stream.readable || !stream.writable) {
-      stream.destroy();
-      return;
-    }
     if (TAKEN in stream) {
       throw new Error(
         "expected a connection that was not upgraded yet, got one that was: handleUpgrade() was called twice",
       );
+    }
+    if (!stream.readable || !stream.writable) {
+      stream.destroy();
+      return;
     }
     if (this.#state !== State.Running) {
       refuse(stream, 503);
