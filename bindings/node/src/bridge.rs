@@ -29,6 +29,8 @@ struct Shared {
     socket: u32,
 }
 
+// Each may be so whatever the others are.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Default)]
 struct State {
     /// What JavaScript has read.

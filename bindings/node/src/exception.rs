@@ -3,11 +3,11 @@
 use longwire::web::DomException;
 use napi::{Error, Status};
 
-/// The error that the TypeScript turns into a `DOMException`: its message is the name, a
-/// line feed, and what it says.
+/// The error that the TypeScript turns into a `DOMException`: its message is that word,
+/// the name and what it says, a line each.
 pub(crate) fn exception(error: DomException) -> Error {
     Error::new(
         Status::InvalidArg,
-        format!("{}\n{}", error.name(), error.message()),
+        format!("DOMException\n{}\n{}", error.name(), error.message()),
     )
 }

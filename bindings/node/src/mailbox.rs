@@ -50,10 +50,6 @@ pub(crate) enum Kind {
     End = 10,
     /// To a stream of JavaScript: nobody is left here.
     Destroy = 11,
-    /// The client's connection is open: subprotocol, a line feed, extensions.
-    Open = 12,
-    /// The client's connection could not be opened: what there is to say of it.
-    Refused = 13,
 }
 
 /// Added to the kind of a letter whose payload is handed over as it is.

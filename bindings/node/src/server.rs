@@ -106,6 +106,19 @@ pub struct Refusal {
     pub body: String,
 }
 
+/// A connection of the system that JavaScript hands over.
+#[napi(object, object_to_js = false)]
+pub struct Taken {
+    /// Its descriptor, which stays the caller's.
+    pub descriptor: i32,
+    /// Whether it is a Unix socket, and not TCP.
+    pub pipe: bool,
+    /// The response, which is still to be written.
+    pub head: Buffer,
+    /// What was read behind the request.
+    pub unhandled: Buffer,
+}
+
 /// A client's opening handshake, until it is accepted.
 #[napi]
 pub struct NativeHandshake {
@@ -199,16 +212,13 @@ impl NativeHandshake {
     }
 
     /// Opens the socket on a connection of the system, whose descriptor is duplicated:
-    /// the caller may close its own. `head` is written first.
+    /// the caller may close its own.
     #[cfg(unix)]
     #[napi]
     pub fn open_descriptor(
         &mut self,
         env: napi::Env,
-        descriptor: i32,
-        pipe: bool,
-        head: Buffer,
-        unhandled: Buffer,
+        taken: Taken,
         mailbox: &NativeMailbox,
         socket: u32,
     ) -> napi::Result<NativeSocket> {
@@ -216,6 +226,12 @@ impl NativeHandshake {
         use std::os::fd::BorrowedFd;
         use std::os::unix::net::UnixStream;
 
+        let Taken {
+            descriptor,
+            pipe,
+            head,
+            unhandled,
+        } = taken;
         let accepted = self.accepted()?;
         let gone = Gone::of(env)?;
         if descriptor < 0 {

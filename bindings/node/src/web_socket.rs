@@ -152,6 +152,12 @@ impl NativeWebSocket {
             .map_err(exception)
     }
 
+    /// Fails the connection.
+    #[napi]
+    pub fn fail(&self) {
+        self.socket.fail();
+    }
+
     /// Lets the process end although the connection is open, or no longer.
     #[napi]
     pub fn keep_alive(&self, env: Env, keep: bool) -> napi::Result<()> {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
 import { MessageEvent, WebSocket } from "longwire";
-import { accept, echoServer, next, rawServer } from "./peer.mjs";
+import { accept, echoServer, next, rawServer, toTheEnd } from "./peer.mjs";
 
 async function opened(url, options) {
   const socket = new WebSocket(url, [], options);
@@ -229,4 +229,17 @@ test("one event is one task: microtasks of one come before the next", async (t) 
   const expected = ["after open"];
   for (let i = 0; i < 100; i++) expected.push(String(i), `after ${i}`);
   assert.deepEqual(order, expected);
+});
+
+test("a blob that cannot be read fails the connection", async (t) => {
+  const { url } = await echoServer(t);
+  const socket = new WebSocket(url);
+  await next(socket, "open");
+  const blob = new Blob(["lost"]);
+  blob.arrayBuffer = () => Promise.reject(new Error("gone"));
+  const end = toTheEnd(socket);
+  socket.send(blob);
+  const { names, close } = await end;
+  assert.deepEqual(names, ["error 3", "close 3"]);
+  assert.equal(close.code, 1006);
 });

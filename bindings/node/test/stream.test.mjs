@@ -237,3 +237,21 @@ test("who stops reading makes the server stop sending, and the other way round",
   await assert.rejects(unread.closed, webSocketError(1006));
   await assert.rejects(writing, webSocketError(1006));
 });
+
+test("an end without a closing handshake is one and the same error to all", async (t) => {
+  const { url } = await rawServer(t, (stream, head) => {
+    stream.write(accept(head));
+    stream.once("data", () => stream.destroy());
+  });
+  const stream = new WebSocketStream(url);
+  const { readable, writable } = await stream.opened;
+  const writer = writable.getWriter();
+  writer.closed.catch(() => {});
+  const read = readable.getReader().read();
+  writer.write("x").catch(() => {});
+  const errors = await Promise.all([read, stream.closed, writer.closed].map((promise) => promise.catch((error) => error)));
+  assert.ok(errors[0] instanceof WebSocketError);
+  assert.equal(errors[0], errors[1]);
+  assert.equal(errors[0], errors[2]);
+  assert.equal(errors[0].closeCode, 1006);
+});

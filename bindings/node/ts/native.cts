@@ -34,6 +34,7 @@ export interface NativeWebSocket {
   sendBinary(bytes: Uint8Array): void;
   flush(): void;
   close(code?: number, reason?: string): void;
+  fail(): void;
   keepAlive(keep: boolean): void;
 }
 
@@ -114,10 +115,7 @@ export interface NativeHandshake {
   accept(subprotocol: string | undefined): [string, string][];
   /** Not on Windows. */
   openDescriptor?(
-    descriptor: number,
-    pipe: boolean,
-    head: Buffer,
-    unhandled: Buffer,
+    taken: { descriptor: number; pipe: boolean; head: Buffer; unhandled: Buffer },
     mailbox: NativeMailbox,
     socket: number,
   ): NativeSocket;
@@ -160,9 +158,8 @@ export function throwing<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const end = message.indexOf("\n");
-    if (end > 0) throw new DOMException(message.slice(end + 1), message.slice(0, end));
+    const [kind, name, ...text] = error instanceof Error ? error.message.split("\n") : [];
+    if (kind === "DOMException") throw new DOMException(text.join("\n"), name);
     throw error;
   }
 }

@@ -374,9 +374,13 @@ function takeOver(
   for (let chunk = stream.read() as Buffer | null; chunk; chunk = stream.read() as Buffer | null) {
     unhandled.push(chunk);
   }
-  const before = Buffer.concat(unhandled);
-  const lines = Buffer.from(response, "latin1");
-  const opened = handshake.openDescriptor(descriptor, kind === "Pipe", lines, before, mailbox, number);
+  const taken = {
+    descriptor,
+    pipe: kind === "Pipe",
+    head: Buffer.from(response, "latin1"),
+    unhandled: Buffer.concat(unhandled),
+  };
+  const opened = handshake.openDescriptor(taken, mailbox, number);
   void [remoteAddress, localAddress];
   stream.destroy();
   return opened;

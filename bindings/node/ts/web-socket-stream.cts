@@ -50,6 +50,7 @@ export class WebSocketStream {
   readonly #closed = deferred<WebSocketCloseInfo>();
   #handshakeAborted = false;
   #established = false;
+  #end: DOMException | undefined;
 
   constructor(url: string | URL, options?: WebSocketStreamOptions, further?: WebSocketOptions);
   constructor(url: unknown, ...rest: unknown[]) {
@@ -122,7 +123,7 @@ export class WebSocketStream {
       this.#opened.resolve(info);
     }
     const outcome = await socket.closed();
-    const error = exceptionOf(outcome);
+    const error = this.#endOf(outcome);
     if (this.#handshakeAborted) return;
     if (error) {
       endWriting?.(error);
@@ -131,6 +132,12 @@ export class WebSocketStream {
       endWriting?.(new DOMException("the WebSocketStream is closed", "InvalidStateError"));
       this.#closed.resolve({ closeCode: outcome.closeCode ?? 1005, reason: outcome.reason ?? "" });
     }
+  }
+
+  /** The exception that it ended with, one for all whom it is told. */
+  #endOf(outcome: Outcome): DOMException | undefined {
+    this.#end ??= exceptionOf(outcome);
+    return this.#end;
   }
 
   /** Closes with the code and reason of a WebSocketError, and without for any other. */
@@ -153,7 +160,7 @@ export class WebSocketStream {
         const { messages, end } = await socket.read();
         for (const message of messages) controller.enqueue(message);
         if (!end) return;
-        const error = exceptionOf(end);
+        const error = this.#endOf(end);
         if (error) controller.error(error);
         else controller.close();
       },

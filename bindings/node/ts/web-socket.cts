@@ -268,7 +268,8 @@ export class WebSocket extends EventTarget {
   #later(size: number, send: () => void | Promise<void>): void {
     this.#queued += size;
     const before = this.#sending ?? Promise.resolve();
-    const sending = before.then(send).catch(() => {}).finally(() => {
+    // A blob that cannot be read fails the connection, as in browsers.
+    const sending = before.then(send).catch(() => this.#native.fail()).finally(() => {
       this.#native.flush();
       this.#queued -= size;
       if (this.#sending === sending) this.#sending = undefined;

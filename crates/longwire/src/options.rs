@@ -25,6 +25,7 @@ pub struct Options {
     pub(crate) config: Arc<Config>,
     pub(crate) drive: Drive,
     pub(crate) message_streams: bool,
+    pub(crate) unread_kept: bool,
 }
 
 impl Options {
@@ -34,6 +35,7 @@ impl Options {
             config: Arc::default(),
             drive,
             message_streams: false,
+            unread_kept: false,
         }
     }
 

@@ -97,6 +97,7 @@ impl Settings {
         }
         let turn = turn(host, port).await;
         let mut client = self.client.clone().redirects(0);
+        client = client.keep_unread();
         if unbounded {
             client = client.unbounded_output();
         }

@@ -313,6 +313,20 @@ impl WebSocket {
         Ok(())
     }
 
+    /// Fails the connection, as a browser does for a blob that it cannot read (RFC 6455
+    /// section 7.1.7): it ends with 1006.
+    pub fn fail(&self) {
+        let mut inner = self.lock();
+        match (inner.ready_state, &inner.sender) {
+            (ReadyState::Closed, _) => return,
+            (_, Some(sender)) => sender.terminate(),
+            _ => {
+                self.shared.abort.send_replace(true);
+            }
+        }
+        inner.ready_state = ReadyState::Closing;
+    }
+
     /// Sets the handler of `open` (`onopen`).
     pub fn set_onopen(&self, handler: impl FnMut(&WebSocket) + Send + 'static) {
         self.lock().handlers.open = Some(Box::new(handler));

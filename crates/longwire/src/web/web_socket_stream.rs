@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longwire_proto::Closed;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use url::Url;
 
@@ -417,6 +418,10 @@ impl Readable {
             Some(receiver) => receiver.next().await,
             None => None,
         };
+        if self.shared.lock().cancelled {
+            receiver.take();
+            return Ok(None);
+        }
         if let Some(Ok(message)) = next {
             return Ok(Some(Data::from_message(message, BinaryType::ArrayBuffer)));
         }
@@ -426,13 +431,18 @@ impl Readable {
     }
 
     /// Reads no more, and closes the connection with the code and reason of the error,
-    /// or with none.
+    /// or with none. Where a read is going on, outside a tokio runtime, that has to
+    /// complete or be dropped first.
     pub fn cancel(&self, reason: Option<&WebSocketError>) {
         self.shared.lock().cancelled = true;
         self.shared.close_using_reason(reason);
         // What still arrives is thrown away, so that the Close behind it is found.
-        let receiver = self.receiver.clone();
-        tokio::spawn(async move { receiver.lock().await.take() });
+        if let Ok(mut receiver) = self.receiver.try_lock() {
+            receiver.take();
+        } else if let Ok(runtime) = Handle::try_current() {
+            let receiver = self.receiver.clone();
+            runtime.spawn(async move { receiver.lock().await.take() });
+        }
     }
 }
 
