@@ -1,10 +1,8 @@
 //! The server's handshake, for requests that JavaScript has read.
 
-use std::time::Duration;
-
 use http::{Method, Request, Response, Uri, Version};
 use longwire::server::{Accepted, Handshake, OriginPolicy};
-use longwire::{Compression, Drive, Heartbeat, Limits, Options};
+use longwire::{Compression, Drive, Limits, Options};
 use napi::Error;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -13,6 +11,7 @@ use crate::bridge::NativeBridge;
 use crate::life::Gone;
 use crate::mailbox::NativeMailbox;
 use crate::runtime;
+use crate::settings::{heartbeat, milliseconds, whole};
 use crate::socket::NativeSocket;
 
 /// What the sockets of a server are to be.
@@ -45,24 +44,14 @@ pub struct SocketOptions {
 const WINDOW_BITS: u8 = 15;
 const MEMORY_LEVEL: u8 = 8;
 
-fn milliseconds(time: u32) -> Duration {
-    Duration::from_millis(time.into())
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn bytes(value: f64) -> usize {
-    // A cast saturates, and takes what is no number for 0.
-    value as usize
-}
-
 impl SocketOptions {
     pub(crate) fn options(&self) -> Options {
         let mut limits = Limits::default();
         if let Some(max) = self.max_payload {
-            limits = limits.message_size(bytes(max)).frame_size(bytes(max));
+            limits = limits.message_size(whole(max)).frame_size(whole(max));
         }
         if let Some(max) = self.max_buffered_amount {
-            limits = limits.output_high_water(bytes(max));
+            limits = limits.output_high_water(whole(max));
         }
         let compression = match self.compression.as_deref() {
             Some("shared") => Compression::Shared,
@@ -84,14 +73,7 @@ impl SocketOptions {
         if let Some(timeout) = self.close_timeout {
             options = options.close_timeout(milliseconds(timeout));
         }
-        let mut heartbeat = Heartbeat::default();
-        if let Some(interval) = self.heartbeat_interval {
-            heartbeat.interval = milliseconds(interval);
-        }
-        if let Some(timeout) = self.heartbeat_timeout {
-            heartbeat.timeout = milliseconds(timeout);
-        }
-        options.heartbeat((!heartbeat.interval.is_zero()).then_some(heartbeat))
+        options.heartbeat(heartbeat(self.heartbeat_interval, self.heartbeat_timeout))
     }
 }
 

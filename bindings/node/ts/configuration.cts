@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
+import { heartbeatOptions, MOST, number, type HeartbeatOptions } from "./socket-options.cjs";
 import { native, type NativeCookieJar, type NativeOptions } from "./native.cjs";
 
 /** Cookies that servers have set and get back. */
@@ -42,6 +43,19 @@ export interface WebSocketOptions extends Configuration {
   rejectUnauthorized?: boolean | undefined;
   /** Whether messages may be compressed: they may. */
   perMessageDeflate?: boolean | undefined;
+  /** A certificate of the client's own in PEM, and its key. */
+  cert?: string | undefined;
+  key?: string | undefined;
+  /** The name that the server's certificate is to have, in place of the URL's host. */
+  servername?: string | undefined;
+  /** Milliseconds that each step up to the open connection may take: 10,000. */
+  handshakeTimeout?: number | undefined;
+  /** Milliseconds that the closing handshake may take: 10,000. */
+  closeTimeout?: number | undefined;
+  /** Largest message received, in bytes: 16 MiB. */
+  maxPayload?: number | undefined;
+  /** Milliseconds from one ping to the next, and to answer one: 20,000 each. */
+  heartbeat?: HeartbeatOptions | false | undefined;
 }
 
 let configuration: Configuration = {};
@@ -85,5 +99,16 @@ export function nativeOptions(options: WebSocketOptions): [NativeOptions, Native
   if (all.rejectUnauthorized === false) result.insecure = true;
   if (all.proxy !== undefined) result.proxy = all.proxy === false ? "" : all.proxy;
   if (all.perMessageDeflate !== undefined) result.perMessageDeflate = all.perMessageDeflate;
+  if ((all.cert === undefined) !== (all.key === undefined)) {
+    throw new TypeError("expected the options cert and key together, got one of them");
+  }
+  if (all.cert !== undefined) result.cert = all.cert;
+  if (all.key !== undefined) result.key = all.key;
+  if (all.servername !== undefined) result.serverName = all.servername;
+  for (const name of ["handshakeTimeout", "closeTimeout", "maxPayload"] as const) {
+    const value = all[name];
+    if (value !== undefined) result[name] = number(name, value, 1, MOST);
+  }
+  Object.assign(result, heartbeatOptions(all.heartbeat));
   return [result, all.cookieJar?.native];
 }

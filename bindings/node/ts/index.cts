@@ -15,7 +15,7 @@ export {
   type SocketBinaryType,
   type SocketData,
 } from "./server-socket.cjs";
-export type { PerMessageDeflateOptions } from "./socket-options.cjs";
+export type { HeartbeatOptions, PerMessageDeflateOptions } from "./socket-options.cjs";
 export {
   WebSocketServer,
   WebSocketServer as Server,

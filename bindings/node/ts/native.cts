@@ -9,6 +9,14 @@ export interface NativeOptions {
   insecure?: boolean;
   proxy?: string;
   perMessageDeflate?: boolean;
+  cert?: string;
+  key?: string;
+  serverName?: string;
+  handshakeTimeout?: number;
+  closeTimeout?: number;
+  maxPayload?: number;
+  heartbeatInterval?: number;
+  heartbeatTimeout?: number;
 }
 
 export interface NativeCookieJar {

@@ -17,18 +17,30 @@ export interface PerMessageDeflateOptions {
   threshold?: number | undefined;
 }
 
+/** Pings that find dead peers, times in milliseconds. */
+export interface HeartbeatOptions {
+  /** From one ping to the next: 20,000. */
+  interval?: number | undefined;
+  /** To answer one: 20,000. */
+  timeout?: number | undefined;
+}
+
 interface Options {
   maxPayload: number;
   maxBufferedAmount?: number | undefined;
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
-  heartbeat?: false | { interval?: number; timeout?: number } | undefined;
+  heartbeat?: HeartbeatOptions | false | undefined;
   closeTimeout?: number | undefined;
 }
 
 const MAX_BUFFERED_AMOUNT = 2 ** 30;
 const THRESHOLD = 1024;
 
-function number(name: string, value: unknown, least: number, most: number): number {
+/** The most that a time in milliseconds may be. @internal */
+export const MOST = 2 ** 31;
+
+/** @internal */
+export function number(name: string, value: unknown, least: number, most: number): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
     throw new TypeError(`expected the option ${name} to be from ${least} to ${most}, got ${String(value)}`);
   }
@@ -60,6 +72,18 @@ function compression(given: boolean | PerMessageDeflateOptions | undefined): Nat
 }
 
 /** @internal */
+export function heartbeatOptions(
+  heartbeat: HeartbeatOptions | false | undefined,
+): { heartbeatInterval?: number; heartbeatTimeout?: number } {
+  if (heartbeat === false) return { heartbeatInterval: 0 };
+  const { interval, timeout } = heartbeat ?? {};
+  return {
+    ...(interval !== undefined && { heartbeatInterval: number("heartbeat.interval", interval, 1, MOST) }),
+    ...(timeout !== undefined && { heartbeatTimeout: number("heartbeat.timeout", timeout, 1, MOST) }),
+  };
+}
+
+/** @internal */
 export function nativeSocketOptions(options: Options): NativeSocketOptions {
   const most = Number.MAX_SAFE_INTEGER;
   const result: NativeSocketOptions = {
@@ -69,12 +93,6 @@ export function nativeSocketOptions(options: Options): NativeSocketOptions {
     ...compression(options.perMessageDeflate),
   };
   const { heartbeat, closeTimeout } = options;
-  if (heartbeat === false) result.heartbeatInterval = 0;
-  else if (heartbeat) {
-    const { interval, timeout } = heartbeat;
-    if (interval !== undefined) result.heartbeatInterval = number("heartbeat.interval", interval, 1, 2 ** 31);
-    if (timeout !== undefined) result.heartbeatTimeout = number("heartbeat.timeout", timeout, 1, 2 ** 31);
-  }
-  if (closeTimeout !== undefined) result.closeTimeout = number("closeTimeout", closeTimeout, 1, 2 ** 31);
-  return result;
+  if (closeTimeout !== undefined) result.closeTimeout = number("closeTimeout", closeTimeout, 1, MOST);
+  return Object.assign(result, heartbeatOptions(heartbeat));
 }

@@ -18,7 +18,7 @@ import { Bridge } from "./bridge.cjs";
 import { mailbox } from "./mailbox.cjs";
 import { native, type NativeHandshake, type NativeSocket, type NativeSocketOptions } from "./native.cjs";
 import { ServerSocket } from "./server-socket.cjs";
-import { nativeSocketOptions, type PerMessageDeflateOptions } from "./socket-options.cjs";
+import { nativeSocketOptions, type HeartbeatOptions, type PerMessageDeflateOptions } from "./socket-options.cjs";
 
 /** What `verifyClient` is told of a request. */
 export interface ClientInfo {
@@ -72,7 +72,7 @@ export interface WebSocketServerOptions<S extends typeof ServerSocket = typeof S
   /** Bytes that may wait for one client: 1 GiB. One that leaves more is dropped. */
   maxBufferedAmount?: number | undefined;
   /** Milliseconds from one ping to the next, and to answer one: 20,000 each. */
-  heartbeat?: false | { interval?: number; timeout?: number } | undefined;
+  heartbeat?: HeartbeatOptions | false | undefined;
   /** Milliseconds that the closing handshake may take: 10,000. */
   closeTimeout?: number | undefined;
   /** The class of the sockets. */
