@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use longwire::Sender;
-use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, JsValuesTupleIntoVec, ToNapiValue};
+use napi::bindgen_prelude::{
+    ArrayBuffer, FnArgs, Function, JsValuesTupleIntoVec, ToNapiValue, Uint32Array,
+};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
@@ -158,8 +160,8 @@ pub struct NativeMailbox {
 
 #[napi]
 impl NativeMailbox {
-    /// `deliver` is called with an `ArrayBuffer` that begins with the number of letters
-    /// and their words, and an array of payloads that are handed over as they are.
+    /// `deliver` is called with the words of letters, an `ArrayBuffer` with their payloads,
+    /// and an array of those that are handed over as they are.
     #[napi(constructor)]
     pub fn new(env: Env, deliver: Function<'_, FnArgs<(u32,)>, ()>) -> napi::Result<Self> {
         let (writer, mut to_write) = mpsc::unbounded_channel::<Vec<Sender>>();
@@ -231,15 +233,12 @@ struct Delivery(Vec<Letter>);
 impl JsValuesTupleIntoVec for Delivery {
     fn into_vec(self, env: sys::napi_env) -> napi::Result<Vec<sys::napi_value>> {
         let letters = self.0;
-        let head = 4 * (1 + WORDS * letters.len());
         let small = letters.iter().map(|letter| letter.payload.len());
         let small: usize = small.filter(|len| *len < LARGE).sum();
-        let mut bytes = Vec::with_capacity(head + small);
-        let count = word(letters.len());
-        bytes.extend_from_slice(&count.to_ne_bytes());
-        bytes.resize(head, 0);
+        let mut words = Vec::with_capacity(WORDS * letters.len());
+        let mut bytes = Vec::with_capacity(small);
         let mut large = Vec::new();
-        for (i, letter) in letters.into_iter().enumerate() {
+        for letter in letters {
             let Letter {
                 socket,
                 kind,
@@ -256,11 +255,7 @@ impl JsValuesTupleIntoVec for Delivery {
                 large.push(payload);
                 (kind as u32 | AS_IT_IS, large.len() - 1)
             };
-            let words = [socket, kind, value, word(place), word(len)];
-            let at = 4 * (1 + WORDS * i);
-            for (target, word) in bytes[at..].chunks_exact_mut(4).zip(words) {
-                target.copy_from_slice(&word.to_ne_bytes());
-            }
+            words.extend([socket, kind, value, word(place), word(len)]);
             drop(room);
         }
         let of = Env::from_raw(env);
@@ -272,6 +267,7 @@ impl JsValuesTupleIntoVec for Delivery {
         // SAFETY: the environment is that of the call, on whose thread this is.
         unsafe {
             Ok(vec![
+                Uint32Array::to_napi_value(env, Uint32Array::new(words))?,
                 ArrayBuffer::to_napi_value(env, together)?,
                 Vec::<ArrayBuffer>::to_napi_value(env, large)?,
             ])

@@ -40,13 +40,20 @@ pub struct SocketOptions {
     pub close_timeout: Option<u32>,
 }
 
+/// Above those of Node.
+const HEADER_BYTES: usize = 1 << 20;
+const HEADER_FIELDS: usize = 1 << 16;
+
 /// zlib's, where nothing else is said.
 const WINDOW_BITS: u8 = 15;
 const MEMORY_LEVEL: u8 = 8;
 
 impl SocketOptions {
     pub(crate) fn options(&self) -> Options {
-        let mut limits = Limits::default();
+        // Node has bounds of its own for what a request may have.
+        let mut limits = Limits::default()
+            .header_bytes(HEADER_BYTES)
+            .header_fields(HEADER_FIELDS);
         if let Some(max) = self.max_payload {
             limits = limits.message_size(whole(max)).frame_size(whole(max));
         }
@@ -194,7 +201,8 @@ impl NativeHandshake {
     }
 
     /// Opens the socket on a connection of the system, whose descriptor is duplicated:
-    /// the caller may close its own.
+    /// the caller may close its own. None where there is no descriptor, or no other one
+    /// left: the handshake is as it was.
     #[cfg(unix)]
     #[napi]
     pub fn open_descriptor(
@@ -203,7 +211,7 @@ impl NativeHandshake {
         taken: Taken,
         mailbox: &NativeMailbox,
         socket: u32,
-    ) -> napi::Result<NativeSocket> {
+    ) -> napi::Result<Option<NativeSocket>> {
         use std::io::Write as _;
         use std::os::fd::BorrowedFd;
         use std::os::unix::net::UnixStream;
@@ -214,15 +222,16 @@ impl NativeHandshake {
             head,
             unhandled,
         } = taken;
-        let accepted = self.accepted()?;
         let gone = Gone::of(env)?;
         if descriptor < 0 {
-            return Err(Error::from_reason(
-                "expected the descriptor of a connection, got none",
-            ));
+            return Ok(None);
         }
         // SAFETY: the caller keeps the descriptor open during the call.
-        let owned = unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()?;
+        let Ok(owned) = unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned() else {
+            // There are too many already.
+            return Ok(None);
+        };
+        let accepted = self.accepted()?;
         let whole = |written: std::io::Result<usize>| match written {
             Ok(count) if count == head.len() => Ok(()),
             Ok(_) => Err(std::io::ErrorKind::WriteZero.into()),
@@ -241,7 +250,7 @@ impl NativeHandshake {
             let peer = stream.peer_addr().ok();
             accepted.over_from(tokio::net::TcpStream::from_std(stream)?, unhandled, peer)
         };
-        NativeSocket::open(opened, mailbox, socket, gone)
+        NativeSocket::open(opened, mailbox, socket, gone).map(Some)
     }
 
     /// Opens the socket over a stream of JavaScript, which has written the response.

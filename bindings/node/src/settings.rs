@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use longwire::tls::TlsError;
-use longwire::web::Settings;
-use longwire::{ClientBuilder, ClientTls, Compression, CookieJar, Heartbeat, Limits, Proxy};
+use longwire::web::{self, Settings};
+use longwire::{ClientTls, Compression, CookieJar, Heartbeat, Proxy};
 use napi::Error;
 use napi_derive::napi;
 
@@ -114,7 +114,7 @@ impl NativeOptions {
     }
 
     pub(crate) fn settings(self, jar: Option<&NativeCookieJar>) -> napi::Result<Settings> {
-        let mut client = ClientBuilder::new();
+        let mut client = web::browser_client();
         for header in self.headers.iter().flatten() {
             if let [name, value] = header.as_slice() {
                 client = client.header(name, value);
@@ -133,7 +133,7 @@ impl NativeOptions {
             client = client.close_timeout(milliseconds(timeout));
         }
         if let Some(max) = self.max_payload.map(whole) {
-            client = client.limits(Limits::default().message_size(max).frame_size(max));
+            client = client.limits(web::browser_limits().message_size(max).frame_size(max));
         }
         client = client.heartbeat(heartbeat(self.heartbeat_interval, self.heartbeat_timeout));
         client = match self.proxy.as_deref() {

@@ -110,16 +110,24 @@ impl NativeSocket {
         end(self.sender.queue_fragment(kind, bytes, fin))
     }
 
-    /// Sends a ping with the next flush: whether it was taken.
+    /// Sends a ping with the next flush, or now where too many wait: whether it was
+    /// taken.
     #[napi]
     pub fn ping(&self, payload: &[u8]) -> bool {
-        self.sender.queue_ping(payload).is_ok()
+        self.control(|| self.sender.queue_ping(payload))
     }
 
-    /// Sends a pong with the next flush: whether it was taken.
+    /// Sends a pong as [`NativeSocket::ping`] a ping.
     #[napi]
     pub fn pong(&self, payload: &[u8]) -> bool {
-        self.sender.queue_pong(payload).is_ok()
+        self.control(|| self.sender.queue_pong(payload))
+    }
+
+    fn control(&self, queue: impl Fn() -> longwire::Result<()>) -> bool {
+        queue().is_ok() || {
+            self.sender.write_queued();
+            queue().is_ok()
+        }
     }
 
     /// Writes what was sent. Gives how much of the stream of frames has been taken.

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use longwire::web::{BinaryType, Data, Event, Task, WebSocket};
+use longwire::web::{BinaryType, Data, Event, ReadyState, Task, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, JsValuesTupleIntoVec, ToNapiValue};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
@@ -16,9 +15,6 @@ use crate::exception::exception;
 use crate::life::{Gone, keep_alive};
 use crate::runtime;
 use crate::settings::{NativeCookieJar, NativeOptions};
-
-/// Bytes below which a copy costs less than to lend them.
-const COPY_BELOW: usize = 16 << 10;
 
 /// What waits for JavaScript of one socket, in units of [`UNIT`] bytes and a task each:
 /// about 4 MiB. Above it, the socket is not read.
@@ -33,14 +29,17 @@ mod kind {
     pub(super) const OPEN: u32 = 1;
     pub(super) const MESSAGE: u32 = 2;
     pub(super) const CLOSE: u32 = 3;
-    /// `error`, and then `close`.
-    pub(super) const ERROR_AND_CLOSE: u32 = 4;
+    /// `error`; `close` follows.
+    pub(super) const ERROR: u32 = 4;
 }
 
-/// A task on its way to JavaScript, and the room that it takes.
-struct Waiting {
-    task: Task,
-    room: OwnedSemaphorePermit,
+/// What is on its way to JavaScript.
+enum Waiting {
+    /// A task, and the room that it takes.
+    Task(Task, OwnedSemaphorePermit),
+    /// The second event of a task, which is another call: what the listeners of the
+    /// first have left for later comes before it.
+    Second(Event),
 }
 
 type Dispatch = ThreadsafeFunction<Waiting, (), Arguments, Status, false>;
@@ -78,17 +77,33 @@ impl NativeWebSocket {
         // Whoever holds the data holds its bytes: they are never shared.
         socket.set_binary_type(BinaryType::ArrayBuffer);
         let performing = socket.clone();
+        let held: Arc<Mutex<Option<Arc<Dispatch>>>> = Arc::default();
+        let again = held.clone();
         let dispatch = dispatch
             .build_threadsafe_function::<Waiting>()
             .build_callback(move |context: ThreadsafeCallContext<Waiting>| {
-                let Waiting { task, room } = context.value;
-                let events = performing.perform(task);
-                drop(room);
-                Ok(Arguments(events))
+                let event = match context.value {
+                    Waiting::Second(event) => Some(event),
+                    Waiting::Task(task, room) => {
+                        let [first, second] = performing.perform(task);
+                        drop(room);
+                        let mut held = again.lock().unwrap_or_else(PoisonError::into_inner);
+                        if let (Some(second), Some(dispatch)) = (second, &*held) {
+                            let second = Waiting::Second(second);
+                            dispatch.call(second, ThreadsafeFunctionCallMode::NonBlocking);
+                        }
+                        if performing.ready_state() == ReadyState::Closed {
+                            // Nothing follows.
+                            held.take();
+                        }
+                        first
+                    }
+                };
+                Ok(Arguments(event))
             })?;
         let dispatch = Arc::new(dispatch);
-        let held = Arc::new(Mutex::new(Some(dispatch.clone())));
-        runtime.spawn(drive(socket.clone(), dispatch, held.clone(), gone));
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(dispatch.clone());
+        runtime.spawn(drive(socket.clone(), dispatch, gone));
         Ok(Self {
             socket,
             dispatch: held,
@@ -172,32 +187,32 @@ impl NativeWebSocket {
 }
 
 /// Hands the tasks of a socket on, up to its end.
-async fn drive(
-    socket: WebSocket,
-    dispatch: Arc<Dispatch>,
-    held: Arc<Mutex<Option<Arc<Dispatch>>>>,
-    mut gone: Gone,
-) {
+async fn drive(socket: WebSocket, dispatch: Arc<Dispatch>, mut gone: Gone) {
     let room = Arc::new(Semaphore::new(WAITING as usize));
-    while let Some(Some(task)) = gone.or(socket.next_task()).await {
+    loop {
+        let Some(next) = gone.or(socket.next_task()).await else {
+            return socket.make_disappear();
+        };
+        let Some(task) = next else {
+            return;
+        };
         let weight = 1 + task.payload_len() / UNIT;
         let weight = u32::try_from(weight).unwrap_or(WAITING).min(WAITING);
         let Some(Ok(room)) = gone.or(room.clone().acquire_many_owned(weight)).await else {
-            break;
+            return socket.make_disappear();
         };
-        let waiting = Waiting { task, room };
+        let waiting = Waiting::Task(task, room);
         let status = dispatch.call(waiting, ThreadsafeFunctionCallMode::NonBlocking);
         if status != Status::Ok {
             // The JavaScript is gone.
-            break;
+            return socket.make_disappear();
         }
     }
-    held.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
 /// What JavaScript is called with: a kind of event, and what there is of a message's
 /// data, or of a close's code, reason and cleanness.
-struct Arguments([Option<Event>; 2]);
+struct Arguments(Option<Event>);
 
 impl JsValuesTupleIntoVec for Arguments {
     fn into_vec(self, env: sys::napi_env) -> napi::Result<Vec<sys::napi_value>> {
@@ -207,19 +222,19 @@ impl JsValuesTupleIntoVec for Arguments {
             value().map(|value| values.push(value))
         };
         let (kind, close) = match self.0 {
-            [Some(Event::Message(message)), _] => {
+            Some(Event::Message(message)) => {
                 add(&|| number(env, kind::MESSAGE))?;
                 let data = match message.data {
                     Data::Text(text) => unsafe { <&str>::to_napi_value(env, &text) }?,
-                    Data::Blob(blob) => bytes_value(env, blob.bytes().clone())?,
+                    Data::Blob(blob) => bytes_value(env, blob.bytes())?,
                     Data::ArrayBuffer(bytes) => bytes_value(env, bytes)?,
                 };
                 values.push(data);
                 return Ok(values);
             }
-            [Some(Event::Open), _] => (kind::OPEN, None),
-            [Some(Event::Close(event)), _] => (kind::CLOSE, Some(event)),
-            [Some(Event::Error), Some(Event::Close(event))] => (kind::ERROR_AND_CLOSE, Some(event)),
+            Some(Event::Open) => (kind::OPEN, None),
+            Some(Event::Error) => (kind::ERROR, None),
+            Some(Event::Close(event)) => (kind::CLOSE, Some(event)),
             _ => (kind::NOTHING, None),
         };
         add(&|| number(env, kind))?;
@@ -238,14 +253,9 @@ fn number(env: sys::napi_env, value: u32) -> napi::Result<sys::napi_value> {
     unsafe { u32::to_napi_value(env, value) }
 }
 
-/// An `ArrayBuffer`: large bytes without a copy, where nobody else has them.
-fn bytes_value(env: sys::napi_env, bytes: Bytes) -> napi::Result<sys::napi_value> {
-    let of = Env::from_raw(env);
-    let buffer = if bytes.len() < COPY_BELOW {
-        ArrayBuffer::copy_from(&of, bytes)?
-    } else {
-        ArrayBuffer::from_data(&of, Vec::from(bytes))?
-    };
+/// An `ArrayBuffer` of its own, as one that lends its bytes cannot be transferred.
+fn bytes_value(env: sys::napi_env, bytes: impl AsRef<[u8]>) -> napi::Result<sys::napi_value> {
+    let buffer = ArrayBuffer::copy_from(&Env::from_raw(env), bytes)?;
     // SAFETY: the environment is that of the call, on whose thread this is.
     unsafe { ArrayBuffer::to_napi_value(env, buffer) }
 }

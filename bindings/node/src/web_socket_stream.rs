@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use longwire::web::{
     AbortController, CloseInfo, Data, StreamError, WebSocketConnection, WebSocketError,
     WebSocketStream, WebSocketStreamOptions,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Either, Object, ToNapiValue, Uint8Array};
+use napi::bindgen_prelude::{ArrayBuffer, Either, Object, ToNapiValue, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::exception::exception;
@@ -38,7 +39,7 @@ pub struct Outcome {
 #[napi(object, object_from_js = false)]
 pub struct Batch {
     /// Messages in order.
-    pub messages: Vec<Either<String, Uint8Array>>,
+    pub messages: Vec<Either<String, Copied>>,
     /// How it ended, behind them.
     pub end: Option<Outcome>,
 }
@@ -224,11 +225,28 @@ fn promise<T: ToNapiValue + Send + 'static>(
     Ok(promise)
 }
 
-fn payload(data: Data) -> Either<String, Uint8Array> {
+fn payload(data: Data) -> Either<String, Copied> {
     match data {
         Data::Text(text) => Either::A(text.to_string()),
-        Data::Blob(blob) => Either::B(Uint8Array::from(Vec::from(blob.bytes().clone()))),
-        Data::ArrayBuffer(bytes) => Either::B(Uint8Array::from(Vec::from(bytes))),
+        Data::Blob(blob) => Either::B(Copied(blob.bytes().clone())),
+        Data::ArrayBuffer(bytes) => Either::B(Copied(bytes)),
+    }
+}
+
+/// A `Uint8Array` with a buffer of its own, as one that lends its bytes cannot be
+/// transferred.
+pub struct Copied(Bytes);
+
+impl ToNapiValue for Copied {
+    unsafe fn to_napi_value(
+        env: napi::sys::napi_env,
+        copied: Self,
+    ) -> napi::Result<napi::sys::napi_value> {
+        let of = Env::from_raw(env);
+        let buffer = ArrayBuffer::copy_from(&of, &copied.0)?;
+        let array = Uint8ArraySlice::from_arraybuffer(&buffer, 0, copied.0.len())?;
+        // SAFETY: the environment is the caller's.
+        unsafe { Uint8ArraySlice::to_napi_value(env, array) }
     }
 }
 

@@ -15,6 +15,7 @@ export function certificate() {
   execFileSync("openssl", [
     ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
     ...["-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost"],
+    ...["-addext", "basicConstraints=critical,CA:FALSE"],
     ...["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
   ], { stdio: "ignore" });
   made = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };

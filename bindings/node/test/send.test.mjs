@@ -1,6 +1,9 @@
 // https://websockets.spec.whatwg.org/#dom-websocket-send
 
 import assert from "node:assert/strict";
+import { mkdtempSync, openAsBlob, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
@@ -235,8 +238,11 @@ test("a blob that cannot be read fails the connection", async (t) => {
   const { url } = await echoServer(t);
   const socket = new WebSocket(url);
   await next(socket, "open");
-  const blob = new Blob(["lost"]);
-  blob.arrayBuffer = () => Promise.reject(new Error("gone"));
+  const folder = mkdtempSync(join(tmpdir(), "longwire-"));
+  const file = join(folder, "blob");
+  writeFileSync(file, "lost");
+  const blob = await openAsBlob(file);
+  rmSync(folder, { recursive: true });
   const end = toTheEnd(socket);
   socket.send(blob);
   const { names, close } = await end;

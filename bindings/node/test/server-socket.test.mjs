@@ -417,8 +417,8 @@ describe("a socket of a server", () => {
     for (const [perMessageDeflate, extensions] of [
       [false, ""],
       [true, "permessage-deflate"],
-      [{ serverNoContextTakeover: true }, "permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
-      [{ serverMaxWindowBits: 10, threshold: 0, zlibDeflateOptions: { level: 9, memLevel: 9 } }, "permessage-deflate; server_max_window_bits=10; client_max_window_bits=10"],
+      [{ serverNoContextTakeover: true }, "permessage-deflate"],
+      [{ serverMaxWindowBits: 10, threshold: 0, zlibDeflateOptions: { level: 9, memLevel: 9 } }, "permessage-deflate"],
     ]) {
       const { client, socket } = await pair(t, { perMessageDeflate }, { perMessageDeflate: true });
       assert.equal(socket.extensions, extensions);

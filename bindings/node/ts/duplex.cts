@@ -21,7 +21,10 @@ export function createWebSocketStream(socket: ServerSocket, options: DuplexOptio
       if (socket.isPaused) socket.resume();
     },
     write(chunk: Buffer, _, done) {
-      socket.send(chunk, (error) => done(error));
+      socket.send(chunk, (error) => {
+        done(error);
+        if (error && !duplex.destroyed) duplex.destroy();
+      });
     },
     final(done) {
       if (socket.readyState === socket.CLOSED) {
@@ -40,7 +43,7 @@ export function createWebSocketStream(socket: ServerSocket, options: DuplexOptio
       }
       socket.once("close", () => {
         done(error);
-        duplex.emit("close");
+        process.nextTick(() => duplex.emit("close"));
       });
       socket.terminate();
     },

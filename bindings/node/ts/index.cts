@@ -24,3 +24,10 @@ export {
   type VerifyClientDone,
   type WebSocketServerOptions,
 } from "./web-socket-server.cjs";
+
+// `const WebSocket = require("longwire")` of programs for `ws` finds the states it compares
+// with.
+export const CONNECTING = 0;
+export const OPEN = 1;
+export const CLOSING = 2;
+export const CLOSED = 3;

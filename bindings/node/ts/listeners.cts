@@ -41,16 +41,16 @@ export type SocketListener<T, K extends keyof SocketEvents<T>> =
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = (...args: any[]) => void;
 
-interface Known {
-  listener: unknown;
-  attribute: boolean;
-  wrapper: Any;
+/** What a listener of the EventEmitter was made of. */
+const MADE_OF = Symbol("made of");
+
+interface Made extends Any {
+  [MADE_OF]?: { listener: unknown; attribute: boolean };
 }
 
-/** What was added, by type. */
+/** Listeners that get events, on a target whose listeners get values. */
 export class Listeners<T extends EventEmitter> {
   readonly #target: T;
-  readonly #known = new Map<string, Known[]>();
 
   constructor(target: T) {
     this.#target = target;
@@ -59,32 +59,25 @@ export class Listeners<T extends EventEmitter> {
   add(type: string, listener: unknown, once: boolean, attribute = false): void {
     const wrapper = this.#wrapper(type, listener);
     if (!wrapper || this.#find(type, listener, attribute)) return;
-    const known = { listener, attribute, wrapper };
-    const ofType = this.#known.get(type) ?? [];
-    ofType.push(known);
-    this.#known.set(type, ofType);
-    if (once) {
-      const removing: Any = (...args) => {
-        this.remove(type, listener);
-        wrapper(...args);
-      };
-      known.wrapper = removing;
-      this.#target.on(type, removing);
-    } else {
-      this.#target.on(type, wrapper);
-    }
+    const made: Made = once
+      ? (...args) => {
+          this.#target.off(type, made);
+          wrapper(...args);
+        }
+      : wrapper;
+    made[MADE_OF] = { listener, attribute };
+    this.#target.on(type, made);
   }
 
   remove(type: string, listener: unknown, attribute = false): void {
-    const known = this.#find(type, listener, attribute);
-    if (!known) return;
-    this.#target.off(type, known.wrapper);
-    this.#known.set(type, (this.#known.get(type) ?? []).filter((other) => other !== known));
+    const made = this.#find(type, listener, attribute);
+    if (made) this.#target.off(type, made);
   }
 
   /** The value of an event handler attribute. */
   attribute(type: string): unknown {
-    return this.#known.get(type)?.find((known) => known.attribute)?.listener ?? null;
+    const made = this.#all(type).find((made) => made[MADE_OF]?.attribute);
+    return made?.[MADE_OF]?.listener ?? null;
   }
 
   setAttribute(type: string, value: unknown): void {
@@ -93,10 +86,15 @@ export class Listeners<T extends EventEmitter> {
     if (typeof value === "function") this.add(type, value, false, true);
   }
 
-  #find(type: string, listener: unknown, attribute: boolean): Known | undefined {
-    return this.#known
-      .get(type)
-      ?.find((known) => known.listener === listener && known.attribute === attribute);
+  #all(type: string): Made[] {
+    return this.#target.listeners(type) as Made[];
+  }
+
+  #find(type: string, listener: unknown, attribute: boolean): Made | undefined {
+    return this.#all(type).find((made) => {
+      const of = made[MADE_OF];
+      return of !== undefined && of.listener === listener && of.attribute === attribute;
+    });
   }
 
   #wrapper(type: string, listener: unknown): Any | undefined {

@@ -1,6 +1,9 @@
 // What the native half has for sockets, and what is sent in a turn of the event loop.
 
+import { markAsUntransferable } from "node:worker_threads";
+
 import { native } from "./native.cjs";
+import { flushAtExit } from "./turn.cjs";
 
 /** What a letter says, as the native half knows it. */
 export const enum Kind {
@@ -33,6 +36,9 @@ export interface Addressee {
 const AS_IT_IS = 1 << 8;
 const WORDS = 5;
 
+/** Letters that are not many. */
+const FEW = 4;
+
 const addressees = new Map<number, Addressee>();
 /** Sockets that are open: they keep the process alive. */
 let open = 0;
@@ -40,16 +46,22 @@ let last = 0;
 
 /** Letters that came together, and how many of them have been handed to their sockets. */
 class Delivery {
+  readonly #words: Uint32Array;
   readonly #together: ArrayBuffer;
   readonly #large: ArrayBuffer[];
-  readonly #words: Uint32Array;
   #at = 0;
 
-  constructor(together: ArrayBuffer, large: ArrayBuffer[]) {
-    const count = new Uint32Array(together, 0, 1)[0] as number;
+  constructor(words: Uint32Array, together: ArrayBuffer, large: ArrayBuffer[]) {
+    this.#words = words;
     this.#together = together;
     this.#large = large;
-    this.#words = new Uint32Array(together, 4, count * WORDS);
+    // A listener may transfer what it gets: not away from the others.
+    markAsUntransferable(together);
+  }
+
+  /** Whether so few have come that answers need not wait for each other. */
+  get isSmall(): boolean {
+    return this.#words.length <= FEW * WORDS;
   }
 
   /** Hands on those that are left. A listener may throw: its letter is handed on then. */
@@ -72,6 +84,9 @@ class Delivery {
 
 const deliveries: Delivery[] = [];
 
+/** Whether many letters are being handed on: their answers leave together. */
+let crowded = false;
+
 /**
  * Hands on all letters. A listener that throws ends the turn, as it would any; what is
  * left follows in the next.
@@ -80,18 +95,20 @@ function deliver(): void {
   let done = false;
   try {
     for (let next = deliveries[0]; next; next = deliveries[0]) {
+      crowded = !next.isSmall;
       next.deliver();
       deliveries.shift();
     }
     done = true;
   } finally {
+    crowded = false;
     if (!done) setImmediate(deliver);
   }
 }
 
 /** The mailbox of all sockets of this environment. */
-export const mailbox = new native.NativeMailbox((together, large) => {
-  deliveries.push(new Delivery(together, large));
+export const mailbox = new native.NativeMailbox((words, together, large) => {
+  deliveries.push(new Delivery(words, together, large));
   deliver();
 });
 
@@ -118,11 +135,19 @@ const MANY = 2;
 
 let dirty: Addressee[] = [];
 
-/** Has this one flushed once what runs now is done. */
-export function flushLater(addressee: Addressee): void {
+/**
+ * Has this one flushed once what runs now is done. Says whether it may be flushed now too,
+ * so that what comes next need not wait for what the program does then.
+ */
+export function flushLater(addressee: Addressee): boolean {
   dirty.push(addressee);
   if (dirty.length === 1) process.nextTick(flushAll);
+  return !crowded;
 }
+
+flushAtExit.add(() => {
+  for (const addressee of dirty) addressee.flush(true);
+});
 
 function flushAll(): void {
   const flushing = dirty;

@@ -27,9 +27,9 @@ export interface NativeCookieJar {
 /** Called once for each task, on a turn of the event loop of its own. */
 export type Dispatch = (
   ...task:
-    | [kind: 0 | 1]
+    | [kind: 0 | 1 | 4]
     | [kind: 2, data: string | ArrayBuffer]
-    | [kind: 3 | 4, code: number, reason: string, wasClean: boolean]
+    | [kind: 3, code: number, reason: string, wasClean: boolean]
 ) => void;
 
 export interface NativeWebSocket {
@@ -126,12 +126,12 @@ export interface NativeHandshake {
     taken: { descriptor: number; pipe: boolean; head: Buffer; unhandled: Buffer },
     mailbox: NativeMailbox,
     socket: number,
-  ): NativeSocket;
+  ): NativeSocket | null;
   openBridge(bridge: NativeBridge, mailbox: NativeMailbox, socket: number): NativeSocket;
 }
 
 interface Native {
-  NativeMailbox: new (deliver: (together: ArrayBuffer, large: ArrayBuffer[]) => void) => NativeMailbox;
+  NativeMailbox: new (deliver: (words: Uint32Array, together: ArrayBuffer, large: ArrayBuffer[]) => void) => NativeMailbox;
   NativeBridge: new (mailbox: NativeMailbox, socket: number) => NativeBridge;
   NativeHandshake: new (
     method: string,

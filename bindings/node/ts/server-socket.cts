@@ -2,6 +2,7 @@
 
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
+import { types } from "node:util";
 
 import type { Bridge } from "./bridge.cjs";
 import {
@@ -58,7 +59,14 @@ const NOTHING = Buffer.alloc(0);
 const REASON = 123;
 
 function asBytes(data: unknown): Uint8Array {
-  if (isBufferSource(data)) return bytesOf(data);
+  if (isBufferSource(data) && !(ArrayBuffer.isView(data) && types.isSharedArrayBuffer(data.buffer))) {
+    return bytesOf(data);
+  }
+  // What others may change meanwhile is copied.
+  if (ArrayBuffer.isView(data)) {
+    return Uint8Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  if (types.isSharedArrayBuffer(data)) return Uint8Array.from(new Uint8Array(data));
   return Buffer.from(data as string);
 }
 
@@ -69,6 +77,8 @@ export interface Opened {
   stream: Duplex;
   protocol: string;
   extensions: string;
+  /** Called before `close` is emitted. */
+  onEnd: () => void;
 }
 
 /**
@@ -107,6 +117,10 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   /** Bytes given to `send` that will never be sent. */
   #unsent = 0;
   #number = 0;
+  /** Whether the end is known, and whether it was told. */
+  #over = false;
+  #left = false;
+  #onEnd: () => void = () => {};
   readonly #listeners = new Listeners<ServerSocket>(this);
   readonly #addressee: Addressee = {
     receive: (kind, payload, value) => this.#receive(kind, payload, value),
@@ -130,9 +144,12 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   }
 
   /** @internal */
-  opened({ native, stream, protocol, extensions }: Opened): void {
+  opened({ native, stream, protocol, extensions, onEnd }: Opened): void {
     this.#native = native;
     this.#stream = stream;
+    this.#onEnd = onEnd;
+    // A program may drop the connection by its stream.
+    stream.once("close", () => native.terminate());
     this.#protocol = protocol;
     this.#extensions = extensions;
     this.#readyState = 1;
@@ -183,15 +200,14 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
 
   /** Reads no messages until `resume()`: the client is slowed down. */
   pause(): void {
-    if (this.#readyState === 0 || this.#readyState === 3) return;
+    if (this.#readyState === 0 || this.#readyState === 3 || this.#over) return;
     this.#paused = true;
     this.#native?.setReading(false);
   }
 
   resume(): void {
-    if (this.#readyState === 0 || this.#readyState === 3 || !this.#paused) return;
-    this.#paused = false;
-    setImmediate(() => this.#release());
+    if (this.#readyState === 0 || this.#readyState === 3) return;
+    this.#endPause();
   }
 
   /**
@@ -201,10 +217,11 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   send(data: SocketData, callback?: SendCallback): void;
   send(data: SocketData, options: SendOptions, callback?: SendCallback): void;
   send(data: unknown, options?: SendOptions | SendCallback, callback?: SendCallback): void {
-    const { binary, fin = true } = typeof options === "object" ? options : {};
+    const { binary, fin = true } = typeof options === "object" ? (options ?? {}) : {};
     const done = typeof options === "function" ? options : callback;
     this.#mustNotConnect();
     if (typeof data === "number") data = String(data);
+    else if (data === undefined || data === null || data === false) data = NOTHING;
     const text = binary === undefined ? typeof data === "string" : !binary;
     if (data instanceof Blob && this.#readyState === 1) {
       const blob = data;
@@ -237,11 +254,13 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   }
 
   /** Starts the closing handshake, behind all that was sent. */
-  close(code?: number, reason?: string | Buffer): void {
+  close(code?: number, reason?: string | Uint8Array): void {
     if (this.#readyState >= 2) return;
-    const text = typeof reason === "string" ? reason : (reason?.toString() ?? "");
+    const text = typeof reason === "string" ? reason : Buffer.from(reason ?? NOTHING).toString();
     if (code !== undefined && !isSendable(code)) {
-      throw new TypeError(`expected a close code of 1000 to 1014 or 3000 to 4999, got ${String(code)}`);
+      throw new TypeError(
+        `expected a close code of 1000 to 1003, 1007 to 1014 but 1010, or 3000 to 4999, got ${String(code)}`,
+      );
     }
     const length = Buffer.byteLength(text);
     if (length > REASON) {
@@ -264,7 +283,9 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   terminate(): void {
     if (this.#readyState === 3) return;
     this.#readyState = 2;
+    this.#native?.flush();
     this.#native?.terminate();
+    this.#endPause();
   }
 
   addEventListener<K extends keyof SocketEvents<ServerSocket>>(
@@ -386,8 +407,8 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     this.#mustNotConnect();
     const functions = [data, mask, callback].filter((given) => typeof given === "function");
     const done = functions[0] as SendCallback | undefined;
-    const given = typeof data === "function" || data === undefined ? "" : data;
-    const bytes = asBytes(typeof given === "number" ? String(given) : given);
+    const given = typeof data === "function" ? undefined : data;
+    const bytes = asBytes(typeof given === "number" ? String(given) : given || NOTHING);
     if (bytes.length > 125) {
       throw new RangeError(`expected a ${what} of at most 125 bytes, got ${bytes.length}`);
     }
@@ -406,7 +427,10 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   #flushLater(size: number): void {
     if (this.#unflushed === undefined) {
       this.#unflushed = 0;
-      flushLater(this.#addressee);
+      if (flushLater(this.#addressee) && size < LARGE) {
+        this.#native?.flush();
+        return;
+      }
     }
     this.#unflushed += size;
   }
@@ -467,16 +491,25 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
       this.#bridge?.receive(kind, payload);
       if (kind === Kind.Destroy) {
         this.#bridge = undefined;
-        if (this.#readyState === 3) leave(this.#number);
+        if (this.#left) leave(this.#number);
       }
     } else if (kind === Kind.Transmitted) {
       this.#notified = false;
       if (this.#native) this.#transmitted(this.#native.transmitted);
     } else if (this.#paused || this.#held.length > 0) {
       this.#held.push([kind, Buffer.from(payload), value]);
+      // The end is told however much the program wants to read.
+      if (kind === Kind.Closed || kind === Kind.Failed) this.#endPause();
     } else {
       this.#tell(kind, payload, value);
     }
+  }
+
+  /** Nothing more is to be slowed down. */
+  #endPause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    setImmediate(() => this.#release());
   }
 
   /** Tells what was held back, as long as nobody pauses. */
@@ -520,11 +553,8 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
         const [code, status, ...text] = payload.toString().split("\n");
         const error = Object.assign(new RangeError(text.join("\n")), { code, closeCode: Number(status) });
         this.#readyState = 2;
-        try {
-          this.emit("error", error);
-        } finally {
-          this.#ended(value, NOTHING);
-        }
+        this.#ended(value, NOTHING);
+        this.emit("error", error);
         break;
       }
     }
@@ -546,15 +576,30 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     }
   }
 
+  /** The end is told in a turn of its own: what the last messages have led to comes before. */
   #ended(code: number, reason: Buffer): void {
-    this.#readyState = 3;
-    // Letters for a stream follow until it is let go of.
-    if (!this.#bridge) leave(this.#number);
-    const callbacks = this.#callbacks;
-    this.#callbacks = [];
-    const error = this.#notOpen();
-    for (const [, callback] of callbacks) process.nextTick(callback, error);
-    this.emit("close", code, Buffer.from(reason));
+    this.#over = true;
+    this.#readyState = 2;
+    const native = this.#native;
+    if (native && this.#callbacks.length > 0) this.#transmitted(native.transmitted);
+    setImmediate(() => {
+      this.#readyState = 3;
+      const error = this.#notOpen();
+      for (const [, callback] of this.#callbacks.splice(0)) process.nextTick(callback, error);
+      setImmediate(() => {
+        this.#leave();
+        this.#onEnd();
+        this.emit("close", code, Buffer.from(reason));
+      });
+    });
+  }
+
+  /** Letters for a stream follow until it is let go of. */
+  #leave(): void {
+    this.#left = true;
+    if (this.#bridge) return;
+    leave(this.#number);
+    this.#stream?.destroy();
   }
 }
 
@@ -562,7 +607,8 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
 function isSendable(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   if (code >= 3000 && code <= 4999) return true;
-  return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;
+  // 1010 is the client's to send (RFC 6455 section 7.4.1).
+  return code >= 1000 && code <= 1014 && ![1004, 1005, 1006, 1010].includes(code);
 }
 
 Object.defineProperty(ServerSocket, "name", { value: "WebSocket", configurable: true });

@@ -9,9 +9,9 @@ export interface PerMessageDeflateOptions {
   /** Whether each of the client's is. */
   clientNoContextTakeover?: boolean | undefined;
   /** The largest window as a power of two: 8 to 15, the default. */
-  serverMaxWindowBits?: number | undefined;
-  clientMaxWindowBits?: number | undefined;
-  /** zlib's `level` (1 to 9: 6) and `memLevel` (1 to 9: 8). */
+  serverMaxWindowBits?: number | boolean | null | undefined;
+  clientMaxWindowBits?: number | boolean | null | undefined;
+  /** zlib's `level` (0 to 9: 6) and `memLevel` (1 to 9: 8). */
   zlibDeflateOptions?: { level?: number; memLevel?: number } | undefined;
   /** Messages of fewer bytes are not compressed: 1024. */
   threshold?: number | undefined;
@@ -47,9 +47,14 @@ export function number(name: string, value: unknown, least: number, most: number
   return value;
 }
 
+/** As `number`, but what is above the most, Infinity too, is that. */
+function atMost(name: string, value: unknown, least: number, most: number): number {
+  return number(name, typeof value === "number" ? Math.min(value, most) : value, least, most);
+}
+
 function windowBits(options: PerMessageDeflateOptions): number | undefined {
   const given = [options.serverMaxWindowBits, options.clientMaxWindowBits].filter(
-    (bits) => bits !== undefined,
+    (bits) => bits !== undefined && typeof bits !== "boolean" && bits !== null,
   );
   if (given.length === 0) return undefined;
   return Math.min(...given.map((bits) => number("max window bits", bits, 8, 15)));
@@ -61,12 +66,14 @@ function compression(given: boolean | PerMessageDeflateOptions | undefined): Nat
   const alone = options.serverNoContextTakeover === true || options.clientNoContextTakeover === true;
   const result: NativeSocketOptions = {
     compression: alone ? "shared" : "dedicated",
-    threshold: number("threshold", options.threshold ?? THRESHOLD, 0, 2 ** 31),
+    threshold: atMost("threshold", options.threshold ?? THRESHOLD, 0, MOST),
   };
   const bits = windowBits(options);
   if (bits !== undefined) result.windowBits = bits;
   const { level, memLevel } = options.zlibDeflateOptions ?? {};
-  if (level !== undefined) result.level = number("level", level, 1, 9);
+  // 0 is to compress nothing, -1 what zlib takes by default.
+  if (level === 0) return {};
+  if (level !== undefined && level !== -1) result.level = number("level", level, 1, 9);
   if (memLevel !== undefined) result.memoryLevel = number("memLevel", memLevel, 1, 9);
   return result;
 }
@@ -88,11 +95,11 @@ export function nativeSocketOptions(options: Options): NativeSocketOptions {
   const most = Number.MAX_SAFE_INTEGER;
   const result: NativeSocketOptions = {
     // As with `ws`, 0 is no limit.
-    maxPayload: number("maxPayload", options.maxPayload, 0, most) || 2 ** 31,
-    maxBufferedAmount: number("maxBufferedAmount", options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 1, most),
+    maxPayload: atMost("maxPayload", options.maxPayload, 0, MOST) || MOST,
+    maxBufferedAmount: atMost("maxBufferedAmount", options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 1, most),
     ...compression(options.perMessageDeflate),
   };
   const { heartbeat, closeTimeout } = options;
-  if (closeTimeout !== undefined) result.closeTimeout = number("closeTimeout", closeTimeout, 1, MOST);
+  if (closeTimeout !== undefined) result.closeTimeout = atMost("closeTimeout", closeTimeout, 0, MOST);
   return Object.assign(result, heartbeatOptions(heartbeat));
 }

@@ -1,7 +1,7 @@
 // The WebSocketError interface (https://websockets.spec.whatwg.org/#the-websocketerror-interface).
 
 import { native, throwing } from "./native.cjs";
-import { describe, domString, enforcedUnsignedShort, usvString } from "./webidl.cjs";
+import { describe, dictionary, domString, enforcedUnsignedShort, usvString } from "./webidl.cjs";
 
 /** How a WebSocketStream is closed, or was. */
 export interface WebSocketCloseInfo {
@@ -11,19 +11,15 @@ export interface WebSocketCloseInfo {
 
 /** A dictionary's members, in the order in which Web IDL reads them. */
 export function closeInfo(value: unknown, what: string): [number | undefined, string] {
-  if (value === undefined || value === null) return [undefined, ""];
-  if (typeof value !== "object" && typeof value !== "function") {
-    throw new TypeError(`${what}: expected a dictionary, got ${typeof value}`);
-  }
-  const info = value as Record<string, unknown>;
+  const info = dictionary(value, what);
   const code = info["closeCode"];
   const closeCode = code === undefined ? undefined : enforcedUnsignedShort(code, what);
   const reason = info["reason"];
   return [closeCode, reason === undefined ? "" : usvString(reason)];
 }
 
-/** Whether a value is one, made by this class. @internal */
-export let isWebSocketError: (value: unknown) => value is WebSocketError;
+/** The close code and the reason of a WebSocketError; of anything else, none. @internal */
+export let closeOf: (value: unknown) => [closeCode: number | undefined, reason: string];
 
 /** Marks errors that tell what the protocol said, whose codes no program may give. */
 const TOLD = Symbol();
@@ -52,8 +48,10 @@ export class WebSocketError extends DOMException {
   }
 
   static {
-    isWebSocketError = (value): value is WebSocketError =>
-      typeof value === "object" && value !== null && #reason in value;
+    closeOf = (value) =>
+      typeof value === "object" && value !== null && #reason in value
+        ? [value.#closeCode ?? undefined, value.#reason]
+        : [undefined, ""];
   }
 }
 

@@ -31,9 +31,9 @@ export interface ClientInfo {
 
 export type VerifyClientDone = (
   accepted: boolean,
-  status?: number,
-  message?: string,
-  headers?: OutgoingHttpHeaders,
+  status?: number | null,
+  message?: string | null,
+  headers?: OutgoingHttpHeaders | null,
 ) => void;
 
 export type VerifyClient =
@@ -96,9 +96,11 @@ const enum State {
   Closed,
 }
 
-/** A descriptor that can be taken over. */
+/** What Node has of a connection of the system. */
 interface Handle {
   fd?: number;
+  reading?: boolean;
+  readStop?(): void;
 }
 
 export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket> extends EventEmitter<
@@ -127,6 +129,10 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
     const given = [port !== undefined && port !== null, Boolean(server), Boolean(noServer)];
     if (given.filter(Boolean).length !== 1) {
       throw new TypeError('expected exactly one of the options "port", "server" and "noServer"');
+    }
+    const { WebSocket: SocketClass = ServerSocket } = this.options;
+    if (SocketClass !== ServerSocket && !((SocketClass as { prototype?: unknown }).prototype instanceof ServerSocket)) {
+      throw new TypeError('expected the option "WebSocket" to be a class that extends ServerSocket');
     }
     this.#settings = nativeSocketOptions(this.options);
     if (!this.options.clientTracking) delete (this as { clients?: unknown }).clients;
@@ -237,7 +243,6 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
     if (refusal) {
       const error = new Error(refusal.body.trimEnd());
       if (this.listenerCount("wsClientError") > 0) {
-        socket.off("error", destroy);
         this.emit("wsClientError", error, socket, request);
       } else {
         refuse(socket, refusal.status, refusal.body, Object.fromEntries(refusal.headers));
@@ -248,8 +253,8 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
       refuse(socket, 400);
       return;
     }
-    this.#judge(request, handshake, (accepted, status = 401, message, headers = {}) => {
-      if (!accepted) refuse(socket, status, message, headers);
+    this.#judge(request, handshake, (accepted, status, message, headers) => {
+      if (!accepted) refuse(socket, status || 401, message, headers);
       else this.#accept(request, socket, head, handshake, done);
     });
   }
@@ -261,16 +266,16 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
     if (verifyClient) {
       const info = { origin: request.headers.origin as string, secure, req: request };
       if (verifyClient.length === 2) {
-        (verifyClient as (info: ClientInfo, done: VerifyClientDone) => void)(info, done);
+        Reflect.apply(verifyClient, this.options, [info, done]);
       } else {
-        done((verifyClient as (info: ClientInfo) => boolean)(info));
+        done(Boolean(Reflect.apply(verifyClient, this.options, [info])));
       }
       return;
     }
     const [policy, allowed] = typeof origin === "string" ? [origin, []] : ["list", [...origin]];
     const why = handshake.judgeOrigin(policy, allowed, secure);
     if (why === null) done(true);
-    else done(false, 403, `${why}\n`);
+    else done(false, 403, `${why} (the server's option origin says which)\n`);
   }
 
   #accept(
@@ -293,44 +298,52 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
       refuse(stream, 503);
       return;
     }
-    const protocol = this.#protocol(handshake.offered, request);
+    const { offered } = handshake;
+    const protocol = this.#protocol(offered, request);
+    if (protocol !== undefined && !offered.includes(protocol)) {
+      const what = `expected one of the subprotocols that the client offers (${offered.join(", ")})`;
+      refuse(stream, 400, `${what}, the server chose another\n`);
+      return;
+    }
     const headers = handshake.accept(protocol);
     const lines = ["HTTP/1.1 101 Switching Protocols", ...headers.map(([name, value]) => `${name}: ${value}`)];
-    const extensions = headers.find(([name]) => name === "Sec-WebSocket-Extensions")?.[1] ?? "";
+    const extensions = headers.find(([name]) => name === "Sec-WebSocket-Extensions")?.[1]?.split(";")[0] ?? "";
     this.emit("headers", lines, request);
     const response = `${lines.join("\r\n")}\r\n\r\n`;
     Object.defineProperty(stream, TAKEN, { value: true });
-    stream.off("error", destroy);
 
     const SocketClass = (this.options.WebSocket ?? ServerSocket) as typeof ServerSocket;
     const socket = new SocketClass() as InstanceType<S>;
     const number = socket.enter();
     try {
+      (stream as Partial<Socket>).setTimeout?.(0);
       const taken = takeOver(stream, head, response, handshake, number);
       const bridge = taken ? undefined : new Bridge(stream, number);
       if (bridge) {
         socket.bridgeTo(bridge);
         stream.write(response);
-        (stream as Partial<Socket>).setTimeout?.(0);
         (stream as Partial<Socket>).setNoDelay?.();
       }
       const opened = taken ?? handshake.openBridge((bridge as Bridge).native, mailbox, number);
-      socket.opened({ native: opened, bridge, stream, protocol: protocol ?? "", extensions });
+      const onEnd = (): void => this.#ended(socket);
+      socket.opened({ native: opened, bridge, stream, protocol: protocol ?? "", extensions, onEnd });
       bridge?.start(head);
-    } catch {
-      // The client is gone already.
+    } catch (error) {
+      // The client is gone already, or the system has no room for it.
       socket.leave();
       stream.destroy();
+      this.emit("wsClientError", error as Error, stream, request);
       return;
     }
     this.#open++;
     if (this.options.clientTracking) this.clients.add(socket);
-    socket.once("close", () => {
-      this.#open--;
-      if (this.options.clientTracking) this.clients.delete(socket);
-      if (this.#closeWhenEmpty && this.#open === 0) process.nextTick(() => this.#emitClose());
-    });
     done(socket, request);
+  }
+
+  #ended(socket: InstanceType<S>): void {
+    this.#open--;
+    if (this.options.clientTracking) this.clients.delete(socket);
+    if (this.#closeWhenEmpty && this.#open === 0) process.nextTick(() => this.#emitClose());
   }
 
   #protocol(offered: string[], request: IncomingMessage): string | undefined {
@@ -350,7 +363,8 @@ function destroy(this: Duplex): void {
 
 /**
  * Takes the connection out of Node's hands, where it is one of the system's: the native
- * half reads and writes it then. What Node knows of its addresses stays.
+ * half reads and writes it then, on a descriptor of its own. Node keeps its stream, which
+ * knows the addresses and counts as a connection of its server, but never reads it.
  */
 function takeOver(
   stream: Duplex,
@@ -368,7 +382,6 @@ function takeOver(
   // What Node has still to write must go out before what we write.
   if (typeof descriptor !== "number" || descriptor < 0 || stream.writableLength > 0) return undefined;
   if (kind !== "TCP" && kind !== "Pipe") return undefined;
-  const { remoteAddress, localAddress } = stream;
   stream.pause();
   const unhandled = [head];
   for (let chunk = stream.read() as Buffer | null; chunk; chunk = stream.read() as Buffer | null) {
@@ -377,12 +390,17 @@ function takeOver(
   const taken = {
     descriptor,
     pipe: kind === "Pipe",
-    head: Buffer.from(response, "latin1"),
+    head: Buffer.from(response),
     unhandled: Buffer.concat(unhandled),
   };
   const opened = handshake.openDescriptor(taken, mailbox, number);
-  void [remoteAddress, localAddress];
-  stream.destroy();
+  if (!opened) {
+    if (taken.unhandled.length > head.length) stream.unshift(taken.unhandled.subarray(head.length));
+    return undefined;
+  }
+  stream._read = () => {};
+  handle?.readStop?.();
+  if (handle) handle.reading = false;
   return opened;
 }
 
@@ -390,9 +408,10 @@ function takeOver(
 function refuse(
   socket: Duplex,
   status: number,
-  message: string | undefined = STATUS_CODES[status] ?? "",
-  headers: OutgoingHttpHeaders = {},
+  text?: string | null,
+  headers?: OutgoingHttpHeaders | null,
 ): void {
+  const message = text || (STATUS_CODES[status] ?? "");
   const fields: OutgoingHttpHeaders = {
     Connection: "close",
     "Content-Type": "text/plain; charset=utf-8",

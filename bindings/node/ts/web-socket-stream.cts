@@ -1,12 +1,18 @@
 // The WebSocketStream interface
 // (https://websockets.spec.whatwg.org/#the-websocketstream-interface).
 
-import { ReadableStream, WritableStream } from "node:stream/web";
+import { addAbortListener } from "node:events";
+import {
+  ReadableStream,
+  WritableStream,
+  type ReadableStreamDefaultController,
+  type WritableStreamDefaultController,
+} from "node:stream/web";
 
 import { nativeOptions, type WebSocketOptions } from "./configuration.cjs";
 import { native, throwing, type NativeWebSocketStream, type Outcome } from "./native.cjs";
-import { closeInfo, isWebSocketError, toldError, type WebSocketCloseInfo } from "./web-socket-error.cjs";
-import { bytesOf, describe, isBufferSource, sequence, usvString } from "./webidl.cjs";
+import { closeInfo, closeOf, toldError, type WebSocketCloseInfo } from "./web-socket-error.cjs";
+import { bytesOf, describe, dictionary, isBufferSource, sequence, usvString } from "./webidl.cjs";
 
 /** The second argument of the constructor; what browsers do not have is a third. */
 export interface WebSocketStreamOptions {
@@ -29,8 +35,18 @@ function exceptionOf({ name, message, closeCode, reason }: Outcome): DOMExceptio
   return new DOMException(message ?? "", name);
 }
 
+type Reading = ReadableStreamDefaultController<string | Uint8Array<ArrayBuffer>>;
+
+interface Streams {
+  info: WebSocketOpenInfo;
+  reading: Reading;
+  writing: WritableStreamDefaultController;
+}
+
 interface Deferred<T> {
-  promise: Promise<T>;
+  readonly promise: Promise<T>;
+  /** Whether it was resolved or rejected. */
+  settled: boolean;
   resolve: (value: T) => void;
   reject: (reason: unknown) => void;
 }
@@ -41,7 +57,45 @@ function deferred<T>(): Deferred<T> {
   let reject!: (reason: unknown) => void;
   const promise = new Promise<T>((...functions) => ([resolve, reject] = functions));
   promise.catch(() => {});
-  return { promise, resolve, reject };
+  const result: Deferred<T> = {
+    promise,
+    settled: false,
+    resolve: (value) => {
+      result.settled = true;
+      resolve(value);
+    },
+    reject: (reason) => {
+      result.settled = true;
+      reject(reason);
+    },
+  };
+  return result;
+}
+
+const WRONG_THIS = "expected this to be a WebSocketStream";
+
+/** What is to happen when a signal is aborted, by signal: one listener does for all. */
+const abortSteps = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Adds what happens when a signal is aborted (DOM, section 3.2), which no listener can
+ * stop. Gives what takes it away again.
+ */
+function onAbort(signal: AbortSignal, step: () => void): () => void {
+  let steps = abortSteps.get(signal);
+  if (!steps) {
+    const ofSignal = new Set<() => void>();
+    steps = ofSignal;
+    abortSteps.set(signal, steps);
+    const run = (): void => {
+      if (!signal.aborted) return;
+      for (const step of ofSignal) step();
+      ofSignal.clear();
+    };
+    addAbortListener(signal, run);
+  }
+  steps.add(step);
+  return () => void steps.delete(step);
 }
 
 export class WebSocketStream {
@@ -50,7 +104,12 @@ export class WebSocketStream {
   readonly #closed = deferred<WebSocketCloseInfo>();
   #handshakeAborted = false;
   #established = false;
-  #end: DOMException | undefined;
+  /** Whether the program reads no more. */
+  #cancelled = false;
+  /** What is being read. */
+  #taking: Promise<unknown> = Promise.resolve();
+  /** Once the end was told. */
+  readonly #ended = deferred<void>();
 
   constructor(url: string | URL, options?: WebSocketStreamOptions, further?: WebSocketOptions);
   constructor(url: unknown, ...rest: unknown[]) {
@@ -68,9 +127,8 @@ export class WebSocketStream {
     if (aborted) {
       this.#abort(signal?.reason);
     } else {
-      const onAbort = () => this.#established || this.#abort(signal?.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      void this.#follow(() => signal?.removeEventListener("abort", onAbort));
+      const forget = signal && onAbort(signal, () => this.#abort(signal.reason));
+      void this.#follow(() => forget?.());
     }
   }
 
@@ -79,11 +137,11 @@ export class WebSocketStream {
   }
 
   get opened(): Promise<WebSocketOpenInfo> {
-    return this.#opened.promise;
+    return #opened in this ? this.#opened.promise : Promise.reject(new TypeError(WRONG_THIS));
   }
 
   get closed(): Promise<WebSocketCloseInfo> {
-    return this.#closed.promise;
+    return #closed in this ? this.#closed.promise : Promise.reject(new TypeError(WRONG_THIS));
   }
 
   close(closeInfo?: WebSocketCloseInfo): void;
@@ -116,35 +174,49 @@ export class WebSocketStream {
     }
     if (notOpened) this.#opened.reject(notOpened);
     this.#established = notOpened === undefined;
-    let endWriting: ((reason: unknown) => void) | undefined;
+    let streams: Streams | undefined;
     if (this.#established) {
-      const { info, end } = this.#streams();
-      endWriting = end;
-      this.#opened.resolve(info);
+      streams = this.#streams();
+      this.#opened.resolve(streams.info);
     }
     const outcome = await socket.closed();
-    const error = this.#endOf(outcome);
     if (this.#handshakeAborted) return;
+    const error = exceptionOf(outcome);
+    // What was asked for before the end is told before it.
+    await this.#taking;
     if (error) {
-      endWriting?.(error);
+      streams?.reading.error(error);
+      streams?.writing.error(error);
       this.#closed.reject(error);
-    } else {
-      endWriting?.(new DOMException("the WebSocketStream is closed", "InvalidStateError"));
-      this.#closed.resolve({ closeCode: outcome.closeCode ?? 1005, reason: outcome.reason ?? "" });
+      this.#ended.resolve();
+      return;
     }
+    if (streams && !this.#cancelled) {
+      // What came before the end is the program's, whenever it reads.
+      while (!(await this.#take(streams.reading)));
+      if (!this.#cancelled) streams.reading.close();
+    }
+    streams?.writing.error(new DOMException("the WebSocketStream is closed", "InvalidStateError"));
+    this.#closed.resolve({ closeCode: outcome.closeCode ?? 1005, reason: outcome.reason ?? "" });
+    this.#ended.resolve();
   }
 
-  /** The exception that it ended with, one for all whom it is told. */
-  #endOf(outcome: Outcome): DOMException | undefined {
-    this.#end ??= exceptionOf(outcome);
-    return this.#end;
+  /** Hands on what there is to read, in order. Says whether it was all. */
+  #take(to: Reading): Promise<boolean> {
+    const taking = this.#taking.then(async () => {
+      if (this.#ended.settled) return true;
+      const { messages, end } = await this.#native.read();
+      if (this.#cancelled) return true;
+      for (const message of messages) to.enqueue(message);
+      return end !== undefined && end !== null;
+    });
+    this.#taking = taking;
+    return taking;
   }
 
   /** Closes with the code and reason of a WebSocketError, and without for any other. */
   #closeUsing(reason: unknown): void {
-    const [code, text] = isWebSocketError(reason)
-      ? [reason.closeCode ?? undefined, reason.reason]
-      : [undefined, ""];
+    const [code, text] = closeOf(reason);
     try {
       this.#native.close(code, text);
     } catch {
@@ -153,31 +225,33 @@ export class WebSocketStream {
     }
   }
 
-  #streams(): { info: WebSocketOpenInfo; end: (reason: unknown) => void } {
+  #streams(): Streams {
     const socket = this.#native;
+    let reading!: Reading;
+    let writing!: WritableStreamDefaultController;
     const readable = new ReadableStream<string | Uint8Array<ArrayBuffer>>({
+      start: (controller) => {
+        reading = controller;
+      },
       pull: async (controller) => {
-        const { messages, end } = await socket.read();
-        for (const message of messages) controller.enqueue(message);
-        if (!end) return;
-        const error = this.#endOf(end);
-        if (error) controller.error(error);
-        else controller.close();
+        // The end is told to all at once.
+        if (await this.#take(controller)) await this.#ended.promise;
       },
       cancel: (reason) => {
+        this.#cancelled = true;
         this.#closeUsing(reason);
         socket.cancel();
       },
     });
-    let end!: (reason: unknown) => void;
     const writable = new WritableStream<string | ArrayBuffer | ArrayBufferView>({
       start: (controller) => {
-        end = (reason) => controller.error(reason);
+        writing = controller;
       },
       write: async (chunk: unknown) => {
-        const data = isBufferSource(chunk) ? bytesOf(chunk) : usvString(chunk);
+        const data = isBufferSource(chunk) ? bytesOf(chunk).slice() : usvString(chunk);
         const error = exceptionOf(await socket.write(data));
-        if (error) throw error;
+        // What is written while the connection is closing is thrown away.
+        if (error && error.name !== "InvalidStateError") throw error;
       },
       close: async () => {
         socket.close(undefined, "");
@@ -186,17 +260,13 @@ export class WebSocketStream {
       abort: (reason) => this.#closeUsing(reason),
     });
     const [extensions, protocol] = socket.chosen ?? ["", ""];
-    return { info: { extensions, protocol, readable, writable }, end };
+    return { info: { extensions, protocol, readable, writable }, reading, writing };
   }
 }
 
 /** The members of the dictionary, in the order in which Web IDL reads them. */
 function streamOptions(value: unknown): { protocols: string[]; signal: AbortSignal | undefined } {
-  if (value === undefined || value === null) return { protocols: [], signal: undefined };
-  if (typeof value !== "object" && typeof value !== "function") {
-    throw new TypeError(`WebSocketStream: expected a dictionary, got ${typeof value}`);
-  }
-  const options = value as Record<string, unknown>;
+  const options = dictionary(value, "WebSocketStream");
   let protocols: string[] = [];
   const given = options["protocols"];
   if (given !== undefined) {

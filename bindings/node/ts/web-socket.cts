@@ -1,9 +1,16 @@
 // The WebSocket interface (https://websockets.spec.whatwg.org/#the-websocket-interface).
 
+import { Blob as NodeBlob, Buffer } from "node:buffer";
+import { performance } from "node:perf_hooks";
+import { URL } from "node:url";
+
 import { nativeOptions, type WebSocketOptions } from "./configuration.cjs";
 import { CloseEvent, MessageEvent, Received, type MessageEventInit } from "./events.cjs";
 import { native, throwing, type Dispatch, type NativeWebSocket } from "./native.cjs";
+import { flushAtExit } from "./turn.cjs";
 import {
+  blobBytes,
+  blobSize,
   bytesOf,
   clampedUnsignedShort,
   constants,
@@ -28,28 +35,41 @@ const endOfTurn = setImmediate;
 const OPEN = 1;
 const MESSAGE = 2;
 const CLOSE = 3;
-const ERROR_AND_CLOSE = 4;
+const ERROR = 4;
+
+/** What a program, or its tests, may put others in the place of. */
+const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+
+/** Bytes that wait to be written before they are, in the middle of a turn. */
+const AT_ONCE = 64 << 10;
+/** Milliseconds that they wait in the middle of a turn. */
+const A_WHILE = 1;
 
 /** An event handler attribute (HTML, section 8.1.8.1): a listener with a place of its own. */
 class HandlerSlot<E extends Event> {
   #value: Handler<E> = null;
   #listener: ((event: Event) => void) | undefined;
+  /** The event in whose dispatch the listener was added, which it is not for. */
+  #since: Event | undefined;
 
   get value(): Handler<E> {
     return this.#value;
   }
 
-  set(target: WebSocket, type: string, value: unknown): void {
+  set(target: WebSocket, type: string, value: unknown, during: Event | undefined): void {
     const callable = typeof value === "function" || (typeof value === "object" && value !== null);
     this.#value = callable ? (value as Handler<E>) : null;
     if (this.#value === null) {
-      if (this.#listener) target.removeEventListener(type, this.#listener);
+      if (this.#listener) Reflect.apply(removeEventListener, target, [type, this.#listener]);
       this.#listener = undefined;
     } else if (!this.#listener) {
+      this.#since = during;
       this.#listener = (event) => {
-        if (typeof this.#value === "function") this.#value.call(target, event as E);
+        if (typeof this.#value !== "function" || event === this.#since) return;
+        const result: unknown = Reflect.apply(this.#value, target, [event]);
+        if (result === false) event.preventDefault();
       };
-      target.addEventListener(type, this.#listener);
+      Reflect.apply(addEventListener, target, [type, this.#listener]);
     }
   }
 }
@@ -72,6 +92,19 @@ export class WebSocket extends EventTarget {
   #binaryType: BinaryType = "blob";
   /** bufferedAmount as it was in this turn of the event loop, and with what is sent since. */
   #amount: number | undefined;
+  /** Whether a turn has begun, since when, and bytes that are to be written at its end. */
+  #inTurn = false;
+  #since = 0;
+  #unflushed = 0;
+  readonly #turn = (): void => {
+    flushAtExit.delete(this.#turn);
+    this.#inTurn = false;
+    this.#amount = undefined;
+    this.#unflushed = 0;
+    this.#native.flush();
+  };
+  /** The event that is being fired. */
+  #firing: Event | undefined;
   /** Bytes of blobs that are being read, and what waits behind them. */
   #queued = 0;
   #sending: Promise<void> | undefined;
@@ -134,9 +167,10 @@ export class WebSocket extends EventTarget {
   }
 
   set binaryType(value: BinaryType) {
+    const before = this.#binaryType;
     const type = domString(value);
     // Another value of an enumeration is ignored.
-    if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
+    this.#binaryType = type === "blob" || type === "arraybuffer" ? type : before;
   }
 
   get onopen(): Handler<Event> {
@@ -144,7 +178,7 @@ export class WebSocket extends EventTarget {
   }
 
   set onopen(handler: Handler<Event>) {
-    this.#onopen.set(this, "open", handler);
+    this.#onopen.set(this, "open", handler, this.#firing);
   }
 
   get onmessage(): Handler<MessageEvent> {
@@ -152,7 +186,7 @@ export class WebSocket extends EventTarget {
   }
 
   set onmessage(handler: Handler<MessageEvent>) {
-    this.#onmessage.set(this, "message", handler);
+    this.#onmessage.set(this, "message", handler, this.#firing);
   }
 
   get onerror(): Handler<Event> {
@@ -160,7 +194,7 @@ export class WebSocket extends EventTarget {
   }
 
   set onerror(handler: Handler<Event>) {
-    this.#onerror.set(this, "error", handler);
+    this.#onerror.set(this, "error", handler, this.#firing);
   }
 
   get onclose(): Handler<CloseEvent> {
@@ -168,7 +202,7 @@ export class WebSocket extends EventTarget {
   }
 
   set onclose(handler: Handler<CloseEvent>) {
-    this.#onclose.set(this, "close", handler);
+    this.#onclose.set(this, "close", handler, this.#firing);
   }
 
   send(data: WebSocketData): void;
@@ -177,10 +211,11 @@ export class WebSocket extends EventTarget {
     if (arguments.length < 1) {
       throw new TypeError("WebSocket.send: expected 1 argument, got 0");
     }
-    if (data instanceof Blob) {
+    const size = blobSize(data);
+    if (size !== undefined) {
       this.#checkSendable();
-      this.#count(data.size);
-      this.#later(data.size, async () => socket.sendBinary(new Uint8Array(await data.arrayBuffer())));
+      this.#count(size);
+      this.#later(size, async () => socket.sendBinary(await blobBytes(data as Blob)));
     } else if (isBufferSource(data)) {
       const bytes = bytesOf(data);
       this.#checkSendable();
@@ -248,8 +283,9 @@ export class WebSocket extends EventTarget {
    * whether it is the turn's first, which is written at once; the others leave together.
    */
   #count(size: number): boolean {
-    const first = this.#amount === undefined;
-    this.#amount = this.bufferedAmount + size;
+    const first = !this.#inTurn;
+    this.#amount = (this.#amount ?? this.#startTurn()) + size;
+    if (!first) this.#unflushed += size;
     return first;
   }
 
@@ -257,10 +293,12 @@ export class WebSocket extends EventTarget {
   #startTurn(): number {
     const amount = this.#native.bufferedAmount + this.#queued;
     this.#amount = amount;
-    endOfTurn(() => {
-      this.#amount = undefined;
-      this.#native.flush();
-    });
+    if (!this.#inTurn) {
+      this.#inTurn = true;
+      this.#since = performance.now();
+      flushAtExit.add(this.#turn);
+      endOfTurn(this.#turn);
+    }
     return amount;
   }
 
@@ -277,21 +315,43 @@ export class WebSocket extends EventTarget {
     this.#sending = sending;
   }
 
+  /** Another task begins: what was sent before counts as the network has taken it. */
+  #startTask(): void {
+    this.#amount = undefined;
+    if (this.#unflushed === 0) return;
+    const now = performance.now();
+    if (this.#unflushed < AT_ONCE && now - this.#since < A_WHILE) return;
+    this.#unflushed = 0;
+    this.#since = now;
+    this.#native.flush();
+  }
+
+  #fire(event: Event): void {
+    this.#firing = event;
+    try {
+      Reflect.apply(dispatchEvent, this, [event]);
+    } finally {
+      this.#firing = undefined;
+    }
+  }
+
   #perform(...task: Parameters<Dispatch>): void {
+    if (this.#inTurn) this.#startTask();
     if (task[0] === MESSAGE) {
       if (this.#closing) return;
       let data: unknown = task[1];
       if (typeof data !== "string" && this.#binaryType === "blob") {
-        data = new Blob([data as ArrayBuffer]);
+        data = new NodeBlob([data as ArrayBuffer]);
       }
       const received: unknown = new Received(data, this.#origin);
-      this.dispatchEvent(new MessageEvent("message", received as MessageEventInit));
+      this.#fire(new MessageEvent("message", received as MessageEventInit));
     } else if (task[0] === OPEN) {
-      this.dispatchEvent(new Event("open"));
-    } else if (task[0] === CLOSE || task[0] === ERROR_AND_CLOSE) {
-      const [kind, code, reason, wasClean] = task;
-      if (kind === ERROR_AND_CLOSE) this.dispatchEvent(new Event("error"));
-      this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
+      this.#fire(new Event("open"));
+    } else if (task[0] === ERROR) {
+      this.#fire(new Event("error"));
+    } else if (task[0] === CLOSE) {
+      const [, code, reason, wasClean] = task;
+      this.#fire(new CloseEvent("close", { wasClean, code, reason }));
     }
   }
 }

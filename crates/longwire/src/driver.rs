@@ -61,7 +61,8 @@ pub(crate) struct Driver {
     timer: Option<Pin<Box<Sleep>>>,
     /// By when the transport of a closed connection is dropped, flushed or not.
     dropped_by: Option<Instant>,
-    unread: Unread,
+    /// Whether nobody will read what arrives: it is dropped.
+    pub(crate) discard: bool,
     /// Whether the last handle of the program is gone.
     pub(crate) released: bool,
 }
@@ -92,11 +93,7 @@ impl Driver {
             always_pieces: options.message_streams,
             timer: None,
             dropped_by: None,
-            unread: if options.unread_kept {
-                Unread::Kept
-            } else {
-                Unread::Bounded
-            },
+            discard: false,
             released: false,
         }
     }
@@ -161,13 +158,8 @@ impl Driver {
     }
 
     fn poll_arrival(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Arrival>> {
-        while let had_room = self.has_room()
-            && let Some(arrival) = self.inbox.pop()
-        {
+        while let Some(arrival) = self.inbox.pop() {
             self.count_held();
-            if self.unread == Unread::Kept && !had_room {
-                self.connection.handle_input_withheld(now());
-            }
             if wanted.includes(&arrival) {
                 return Poll::Ready(Some(arrival));
             }
@@ -195,25 +187,20 @@ impl Driver {
     /// events now; what arrives waits for it, bounded. Ready once closed.
     pub(crate) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if !self.discards() && !self.has_room() {
+            if !self.discard && !self.has_room() {
                 let blocked = self.poll_transmit(cx).is_pending();
                 if self.poll_end(cx, blocked).is_ready() {
                     return Poll::Ready(());
                 }
                 // Pongs may wait behind what is not read, so an open connection
-                // is not judged; one that is closing has its time, unless the
-                // program is to take what comes before the end.
-                if self.unread == Unread::Kept && !blocked {
-                    self.connection.handle_input_withheld(now());
-                }
-                let rests = self.connection.is_open() || (self.unread == Unread::Kept && !blocked);
-                if rests || self.poll_timer(cx).is_pending() {
+                // is not judged; one that is closing has its time.
+                if self.connection.is_open() || self.poll_timer(cx).is_pending() {
                     return Poll::Pending;
                 }
                 continue;
             }
             match self.poll_input(cx, Wanted::All) {
-                Poll::Ready(Some(arrival)) if !self.discards() => {
+                Poll::Ready(Some(arrival)) if !self.discard => {
                     self.inbox.push(arrival);
                     self.count_held();
                 }
@@ -254,14 +241,9 @@ impl Driver {
         )
     }
 
-    /// Whether what arrives is thrown away.
-    pub(crate) fn discards(&self) -> bool {
-        self.unread == Unread::Discarded
-    }
-
     /// Forgets what the program will not read.
     pub(crate) fn discard_input(&mut self) {
-        self.unread = Unread::Discarded;
+        self.discard = true;
         self.inbox = Inbox::default();
         self.stream.discard();
         self.count_held();
@@ -553,17 +535,6 @@ impl Driver {
         }
         timer.as_mut()
     }
-}
-
-/// What becomes of what has arrived and is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unread {
-    /// It waits, up to the end of the time that closing may take.
-    Bounded,
-    /// It waits, and the end of a connection that is closing with it.
-    Kept,
-    /// Nobody will read it.
-    Discarded,
 }
 
 /// What a program waits for.

@@ -144,7 +144,7 @@ pub enum Event {
     Message(Message),
     /// A ping. It is answered already.
     Ping(Bytes),
-    /// A pong, asked for or not.
+    /// A pong, asked for or not, that answers no ping of the heartbeat.
     Pong(Bytes),
     /// The peer's Close frame, with its body if it has one. It is answered
     /// already, and nothing follows it.

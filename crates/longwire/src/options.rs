@@ -25,7 +25,6 @@ pub struct Options {
     pub(crate) config: Arc<Config>,
     pub(crate) drive: Drive,
     pub(crate) message_streams: bool,
-    pub(crate) unread_kept: bool,
 }
 
 impl Options {
@@ -35,7 +34,6 @@ impl Options {
             config: Arc::default(),
             drive,
             message_streams: false,
-            unread_kept: false,
         }
     }
 

@@ -49,9 +49,10 @@ impl CookieJar {
     }
 
     /// Puts in a cookie as if the server at `url` had sent it as `Set-Cookie`,
-    /// such as `session=abc; Path=/; Secure`.
+    /// such as `session=abc; Path=/; Secure`. The URL may also be one of HTTP, from
+    /// where such cookies come.
     pub fn set(&self, url: &str, cookie: &str) -> Result<(), UsageError> {
-        let url = Target::parse(url)?.http_url();
+        let url = http_url(url)?;
         if self.lock().put(cookie, &url) {
             Ok(())
         } else {
@@ -63,7 +64,7 @@ impl CookieJar {
 
     /// The `Cookie` header that the server at `url` would get, if any.
     pub fn header(&self, url: &str) -> Result<Option<String>, UsageError> {
-        let url = Target::parse(url)?.http_url();
+        let url = http_url(url)?;
         Ok(self.cookies(&url))
     }
 
@@ -187,6 +188,14 @@ fn covers(domain: &str, other: &str) -> bool {
         .is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
+/// The URL that cookies are kept by, of one of a WebSocket or of HTTP.
+fn http_url(url: &str) -> Result<Url, UsageError> {
+    match Url::parse(url) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Ok(Target::parse(url)?.http_url()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +214,9 @@ mod tests {
         assert_eq!(header("wss://sub.example.com/"), Some("b=2".to_owned()));
         assert_eq!(header("wss://example.org/chat"), None);
         assert!(jar.set("wss://example.com", "").is_err());
+        assert!(jar.set("ftp://example.com", "a=1").is_err());
+        jar.set("https://example.net/", "c=3; Secure").unwrap();
+        assert_eq!(header("wss://example.net/x"), Some("c=3".to_owned()));
     }
 
     #[test]

@@ -278,13 +278,6 @@ impl ClientBuilder {
         self
     }
 
-    /// Has a closing handshake wait for the program to read what comes before its end,
-    /// however long that takes.
-    pub(crate) fn keep_unread(mut self) -> Self {
-        self.options.unread_kept = true;
-        self
-    }
-
     /// Who drives the socket between two calls: a task by default.
     #[must_use]
     pub fn drive(mut self, drive: Drive) -> Self {

@@ -332,7 +332,7 @@ impl Shared {
         // peer that is gone to be noticed.
         let unattended = self.drive == Drive::Task || lock(&self.waiting.0).receiver.is_none();
         self.with(|driver, cx| {
-            if unattended || driver.discards() || !driver.connection.is_open() {
+            if unattended || driver.discard || !driver.connection.is_open() {
                 let _ = driver.poll_drive(cx);
             } else {
                 let _ = driver.poll_transmit(cx);

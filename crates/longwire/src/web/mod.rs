@@ -40,7 +40,7 @@ pub use abort::{AbortController, AbortSignal};
 pub use data::{BinaryType, Blob, Data, Protocols};
 pub use event::{CloseEvent, Event, MessageEvent, ReadyState};
 pub use exception::{DomException, ExceptionName};
-pub use settings::Settings;
+pub use settings::{MAX_MESSAGE_SIZE, Settings, browser_client, browser_limits};
 pub use task::Task;
 pub use web_socket::WebSocket;
 pub use web_socket_error::WebSocketError;

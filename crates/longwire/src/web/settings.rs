@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use longwire_proto::Limits;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
 use url::Url;
 
@@ -23,19 +25,47 @@ pub struct Settings {
     pub(super) max_buffered_amount: u64,
 }
 
+/// Largest message received: 256 MiB, where the standard has no bound.
+pub const MAX_MESSAGE_SIZE: usize = 256 << 20;
+
+/// How long a server may take to answer the handshake, as in browsers.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_mins(4);
+
+/// Bytes and fields of a server's answer: of the size that browsers take.
+const HEADER_BYTES: usize = 256 << 10;
+const HEADER_FIELDS: usize = 1024;
+
+/// Limits near those of browsers: messages of 256 MiB, heads of 256 KiB and 1,024
+/// fields.
+pub fn browser_limits() -> Limits {
+    Limits::default()
+        .message_size(MAX_MESSAGE_SIZE)
+        .frame_size(MAX_MESSAGE_SIZE)
+        .header_bytes(HEADER_BYTES)
+        .header_fields(HEADER_FIELDS)
+}
+
+/// A client with [`browser_limits`], which waits four minutes for the answer to its
+/// handshake.
+pub fn browser_client() -> ClientBuilder {
+    ClientBuilder::new()
+        .limits(browser_limits())
+        .handshake_timeout(HANDSHAKE_TIMEOUT)
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             base_url: None,
             origin: None,
-            client: ClientBuilder::new(),
+            client: browser_client(),
             max_buffered_amount: 1 << 30,
         }
     }
 }
 
 impl Settings {
-    /// No base URL, no origin, and the defaults of [`ClientBuilder`].
+    /// No base URL, no origin, and the [`browser_client`] with the bounds of browsers.
     pub fn new() -> Self {
         Self::default()
     }
@@ -97,7 +127,10 @@ impl Settings {
         }
         let turn = turn(host, port).await;
         let mut client = self.client.clone().redirects(0);
-        client = client.keep_unread();
+        // The request's cache mode is "no-store" (Fetch, "HTTP-network-or-cache fetch").
+        for name in ["pragma", "cache-control"] {
+            client = client.header(name, "no-cache");
+        }
         if unbounded {
             client = client.unbounded_output();
         }

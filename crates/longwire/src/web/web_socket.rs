@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use longwire_proto::{CloseCode, CloseFrame, Role};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use url::Url;
 
@@ -311,6 +312,30 @@ impl WebSocket {
         }
         inner.ready_state = ReadyState::Closing;
         Ok(())
+    }
+
+    //= whatwg#garbage-collection-2
+    /// Ends the connection because the program that it is for goes away, with 1001
+    /// (section 7, "make disappear").
+    pub fn make_disappear(&self) {
+        let mut inner = self.lock();
+        match (inner.ready_state, &inner.sender) {
+            (ReadyState::Open, Some(sender)) => {
+                let frame = CloseFrame::new(Role::Client, CloseCode::GOING_AWAY, "");
+                sender.close_with(frame.ok().as_ref());
+            }
+            (ReadyState::Connecting, _) => {
+                self.shared.abort.send_replace(true);
+            }
+            _ => return,
+        }
+        inner.ready_state = ReadyState::Closing;
+    }
+
+    /// Takes all handlers away.
+    pub fn clear_handlers(&self) {
+        let handlers = std::mem::take(&mut self.lock().handlers);
+        drop(handlers);
     }
 
     /// Fails the connection, as a browser does for a blob that it cannot read (RFC 6455

@@ -365,7 +365,23 @@ impl Shared {
             }
         }
         inner.ready_state = ReadyState::Closing;
+        drop(inner);
+        self.discard();
         Ok(())
+    }
+
+    //= whatwg#websocketstream-8
+    /// What still arrives is thrown away, so that the Close behind it is found.
+    fn discard(&self) {
+        let receiver = match &self.outcome.borrow().opened {
+            Some(Ok(established)) => established.receiver.clone(),
+            _ => return,
+        };
+        if let Ok(mut receiver) = receiver.try_lock() {
+            receiver.take();
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { receiver.lock().await.take() });
+        }
     }
 
     //= whatwg#websocketstream-7
@@ -387,12 +403,7 @@ impl Drop for Shared {
         if let (Some(sender), ReadyState::Open) = (&inner.sender, inner.ready_state) {
             sender.close_with(None);
         }
-        // What still arrives is thrown away, so that the Close behind it is found.
-        if let Some(Ok(established)) = &self.outcome.borrow().opened
-            && let Ok(mut receiver) = established.receiver.try_lock()
-        {
-            receiver.take();
-        }
+        self.discard();
     }
 }
 
@@ -418,11 +429,18 @@ impl Readable {
             Some(receiver) => receiver.next().await,
             None => None,
         };
-        if self.shared.lock().cancelled {
+        let (cancelled, ready_state) = {
+            let inner = self.shared.lock();
+            (inner.cancelled, inner.ready_state)
+        };
+        if cancelled {
             receiver.take();
             return Ok(None);
         }
-        if let Some(Ok(message)) = next {
+        // The program's own close is the end of what it is told.
+        if ready_state == ReadyState::Closing {
+            receiver.take();
+        } else if let Some(Ok(message)) = next {
             return Ok(Some(Data::from_message(message, BinaryType::ArrayBuffer)));
         }
         drop(receiver);
@@ -436,13 +454,7 @@ impl Readable {
     pub fn cancel(&self, reason: Option<&WebSocketError>) {
         self.shared.lock().cancelled = true;
         self.shared.close_using_reason(reason);
-        // What still arrives is thrown away, so that the Close behind it is found.
-        if let Ok(mut receiver) = self.receiver.try_lock() {
-            receiver.take();
-        } else if let Ok(runtime) = Handle::try_current() {
-            let receiver = self.receiver.clone();
-            runtime.spawn(async move { receiver.lock().await.take() });
-        }
+        self.shared.discard();
     }
 }
 

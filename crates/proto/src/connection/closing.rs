@@ -259,15 +259,6 @@ impl Connection {
         self.handle_input_end();
     }
 
-    /// Nothing is read, because the program takes nothing of what has arrived: the
-    /// peer's Close frame may be behind that, so the time to wait for it starts anew.
-    pub fn handle_input_withheld(&mut self, now: Instant) {
-        let restarted = self.deadline(now, self.config.close_timeout);
-        if let State::CloseSent { deadline, .. } = &mut self.state {
-            *deadline = restarted;
-        }
-    }
-
     //= rfc6455#7.1.1-3, rfc6455#5.5.1-13
     pub(super) fn handle_closing_timeout(&mut self, now: Instant) {
         let moved = self.data_transmitted;

@@ -142,16 +142,20 @@ impl Pulse {
         }
     }
 
-    pub(super) fn handle_pong(&mut self, payload: &[u8], now: Instant) {
+    /// Says whether the pong answers a ping of the heartbeat.
+    pub(super) fn handle_pong(&mut self, payload: &[u8], now: Instant) -> bool {
         let Some(asked) = self.asked else {
-            return;
+            return false;
         };
         if asked.payload == payload {
             self.latency = Some(now.saturating_duration_since(asked.at));
             self.asked = None;
-        } else if asked.overtaken {
+            return true;
+        }
+        if asked.overtaken {
             self.asked = None;
         }
+        false
     }
 }
 

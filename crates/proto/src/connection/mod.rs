@@ -69,7 +69,7 @@ pub enum Event<'a> {
     Piece(Piece<'a>),
     /// A ping. Its pong is queued already.
     Ping(ControlPayload),
-    /// A pong, asked for or not.
+    /// A pong, asked for or not, that answers no ping of the heartbeat.
     Pong(ControlPayload),
     /// The peer's Close frame, with its body if it has one. Nothing follows.
     Closing(Option<CloseFrame>),
@@ -299,7 +299,8 @@ impl Connection {
                 Err(error) => Err(error),
             };
             match result {
-                Ok(event) => return Some(event),
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
                 Err(error) => self.fail(error, now),
             }
         }
@@ -341,22 +342,25 @@ impl Connection {
         opcode: Opcode,
         payload: ControlPayload,
         now: Instant,
-    ) -> Result<Event<'static>, ProtocolError> {
-        match opcode {
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        Ok(Some(match opcode {
             Opcode::Ping => {
                 if self.state.writes_frames() {
                     self.queue_pong(&payload);
                 }
-                Ok(Event::Ping(payload))
+                Event::Ping(payload)
             }
             Opcode::Pong => {
-                if let Some(pulse) = &mut self.pulse {
-                    pulse.handle_pong(&payload, now);
+                // What the heartbeat asked for is nobody else's.
+                if let Some(pulse) = &mut self.pulse
+                    && pulse.handle_pong(&payload, now)
+                {
+                    return Ok(None);
                 }
-                Ok(Event::Pong(payload))
+                Event::Pong(payload)
             }
-            _ => self.handle_close(&payload, now).map(Event::Closing),
-        }
+            _ => Event::Closing(self.handle_close(&payload, now)?),
+        }))
     }
 
     /// The transport has taken the next `count` bytes of output, as they were
