@@ -1,9 +1,13 @@
-// https://websockets.spec.whatwg.org/#dom-websocket-websocket
+// What a program may say that a page cannot.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket, configure } from "longwire";
-import { echoServer, next, rawServer, accept } from "./peer.mjs";
+import { createServer } from "node:https";
+import { once } from "node:events";
+import { WebSocketServer } from "ws";
+import { certificate } from "./certificate.mjs";
+import { accept, echoServer, next, rawServer, toTheEnd } from "./peer.mjs";
 
 const syntaxError = (error) => error instanceof DOMException && error.name === "SyntaxError" && error.code === 12;
 
@@ -14,81 +18,12 @@ function closing(socket) {
   return socket;
 }
 
-test("a URL that is none of a WebSocket is a SyntaxError", () => {
-  for (const url of [
-    "", "/relative", "example.com", "ftp://h/", "mailto:a@b", "about:blank", "ws://", "ws://h:99999/",
-    "ws://h/#", "ws://h/#top", "wss://h/?q#top", "ws://a b/", "javascript:0", "ws://[::1/",
-  ]) {
-    assert.throws(() => new WebSocket(url), syntaxError, url);
-  }
-});
-
-test("the URL is parsed, mapped and serialized", () => {
-  for (const [url, expected] of [
-    ["ws://EXAMPLE.invalid", "ws://example.invalid/"],
-    ["wss://h.invalid:443/a?b", "wss://h.invalid/a?b"],
-    ["http://h.invalid", "ws://h.invalid/"],
-    ["https://h.invalid:80/", "wss://h.invalid:80/"],
-    [" ws://h.invalid/ ", "ws://h.invalid/"],
-    ["ws://h.invalid/\ud800", "ws://h.invalid/%EF%BF%BD"],
-    [new URL("ws://h.invalid/x"), "ws://h.invalid/x"],
-    [{ toString: () => "ws://h.invalid/o" }, "ws://h.invalid/o"],
-  ]) {
-    assert.equal(closing(new WebSocket(url)).url, expected);
-  }
-});
-
 test("relative URLs are relative to what is configured", (t) => {
   t.after(() => configure({ baseURL: undefined }));
   configure({ baseURL: "https://base.invalid/a/b#c" });
   assert.equal(closing(new WebSocket("../chat?x")).url, "wss://base.invalid/chat?x");
   assert.throws(() => new WebSocket("#c"), syntaxError);
   assert.throws(() => new WebSocket("/", [], { baseURL: "not a URL" }), syntaxError);
-});
-
-test("subprotocols are tokens, each once", () => {
-  for (const protocols of [
-    "", " ", "a b", "a,b", "\u00e9", "a/b", "\0", [""], ["a", "a"], ["a", "b", "a"], ["ok", "(no)"], {},
-    [["a", "a"]],
-  ]) {
-    assert.throws(() => new WebSocket("ws://h.invalid", protocols), syntaxError, String(protocols));
-  }
-  for (const protocols of [undefined, [], "chat", null, ["a", "A"], new Set(["x", "y"]), "!#$%&'*+-.^_`|~"]) {
-    closing(new WebSocket("ws://h.invalid", protocols));
-  }
-});
-
-test("what cannot be converted is a TypeError", () => {
-  assert.throws(() => new WebSocket(), TypeError);
-  assert.throws(() => WebSocket("ws://h"), TypeError);
-  assert.throws(() => new WebSocket(Symbol("x")), TypeError);
-  assert.throws(() => new WebSocket("ws://h.invalid", [Symbol("x")]), TypeError);
-  assert.throws(() => new WebSocket("ws://h.invalid", { [Symbol.iterator]: 1 }), TypeError);
-  let asked = 0;
-  const once = {
-    get [Symbol.iterator]() {
-      asked++;
-      return function* () {
-        yield "chat";
-      };
-    },
-  };
-  closing(new WebSocket("ws://h.invalid", once));
-  assert.equal(asked, 1);
-  const thrown = new Error("mine");
-  assert.throws(() => new WebSocket({ toString() { throw thrown; } }), thrown);
-});
-
-test("a subprotocol is negotiated, and one that is not answered fails", async (t) => {
-  const { url } = await echoServer(t, { handleProtocols: (offered) => offered.has("b") && "b" });
-  const socket = new WebSocket(url, ["a", "b"]);
-  assert.deepEqual([socket.protocol, socket.extensions, socket.readyState], ["", "", 0]);
-  await next(socket, "open");
-  assert.equal(socket.protocol, "b");
-  socket.close();
-  const unanswered = new WebSocket(url, "other");
-  const close = await next(unanswered, "close");
-  assert.deepEqual([close.code, close.reason, close.wasClean], [1006, "", false]);
 });
 
 test("options that browsers do not have reach the server", async (t) => {
@@ -109,4 +44,75 @@ test("options that browsers do not have reach the server", async (t) => {
   assert.match(heads[0], /^authorization: Basic bWU6cHc=\r$/im);
   assert.doesNotMatch(heads[0], /sec-websocket-extensions/i);
   socket.close();
+});
+
+test("options that cannot be are a TypeError", () => {
+  for (const options of [
+    { handshakeTimeout: 0 },
+    { closeTimeout: -1 },
+    { maxPayload: "x" },
+    { heartbeat: { interval: 0 } },
+    { heartbeat: { timeout: NaN } },
+    { cert: "PEM" },
+    { key: "PEM" },
+  ]) {
+    assert.throws(() => new WebSocket("ws://h.invalid", [], options), TypeError, JSON.stringify(options));
+  }
+});
+
+const fails = async (socket, names = ["open 1", "error 3", "close 3"]) => {
+  const end = await toTheEnd(socket);
+  assert.deepEqual(end.names, names);
+  assert.deepEqual([end.close.code, end.close.wasClean], [1006, false]);
+};
+
+test("a server that does not answer the handshake is given up in time", async (t) => {
+  const { url } = await rawServer(t, () => {});
+  await fails(new WebSocket(url, [], { handshakeTimeout: 30 }), ["error 3", "close 3"]);
+});
+
+test("a server that does not answer the Close frame is given up in time", async (t) => {
+  const { url } = await rawServer(t, (stream, head) => stream.write(accept(head)));
+  const socket = new WebSocket(url, [], { closeTimeout: 30 });
+  socket.onopen = () => socket.close(1000);
+  await fails(socket, ["open 2", "error 3", "close 3"]);
+});
+
+test("a server that does not answer pings is given up in time, unless it is not asked", async (t) => {
+  const { url } = await rawServer(t, (stream, head) => stream.write(accept(head)));
+  await fails(new WebSocket(url, [], { heartbeat: { interval: 20, timeout: 20 } }));
+  const pings = [];
+  const { url: other } = await rawServer(t, (stream, head) => {
+    stream.write(accept(head));
+    stream.on("data", (data) => pings.push(data));
+  });
+  const quiet = new WebSocket(other, [], { heartbeat: false });
+  await next(quiet, "open");
+  quiet.close();
+  quiet.unref();
+});
+
+test("a message above maxPayload fails the connection", async (t) => {
+  const { url } = await echoServer(t);
+  const socket = new WebSocket(url, [], { maxPayload: 1000 });
+  socket.onopen = () => socket.send("x".repeat(1001));
+  await fails(socket);
+});
+
+test("a certificate of the client's own is shown, and the server's name may be another", async (t) => {
+  const { cert, key } = certificate();
+  const https = createServer({ cert, key, ca: cert, requestCert: true, rejectUnauthorized: true });
+  const server = new WebSocketServer({ server: https });
+  t.after(() => {
+    for (const client of server.clients) client.terminate();
+    https.close();
+  });
+  server.on("connection", (socket, request) => socket.send(request.socket.getPeerCertificate().subject.CN));
+  await once(https.listen(0, "127.0.0.1"), "listening");
+  const url = `wss://127.0.0.1:${https.address().port}`;
+  const socket = new WebSocket(url, [], { ca: cert, cert, key, servername: "localhost" });
+  assert.equal((await next(socket, "message")).data, "localhost");
+  socket.close();
+  await fails(new WebSocket(url, [], { ca: cert }), ["error 3", "close 3"]);
+  await fails(new WebSocket(url, [], { ca: cert, cert, key, servername: "elsewhere" }), ["error 3", "close 3"]);
 });

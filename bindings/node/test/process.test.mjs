@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { WebSocket as Client } from "ws";
 import { echoServer } from "./peer.mjs";
 
 const longwire = JSON.stringify(import.meta.resolve("longwire"));
@@ -90,4 +91,61 @@ test("the connections of a worker end with it", async (t) => {
     await worker.terminate();
     await ended;
   }
+});
+
+test("what was sent goes out although the process exits in the middle of a turn", async (t) => {
+  const { server, url } = await echoServer(t);
+  const got = [];
+  const ended = new Promise((resolve) => {
+    server.once("connection", (socket) => {
+      socket.on("message", (data) => got.push(String(data)));
+      socket.on("close", resolve);
+    });
+  });
+  await run(
+    `import { WebSocket } from ${longwire}; const s = new WebSocket("${url}"); s.onopen = () => { for (const text of "abc") s.send(text); process.exit(); };`,
+  );
+  await ended;
+  assert.deepEqual(got, ["a", "b", "c"]);
+});
+
+test("a server's last words go out although its process exits, or drops the connection", async (t) => {
+  for (const last of ["process.exit()", "socket.terminate()"]) {
+    const script = `
+      import { WebSocketServer } from ${longwire};
+      const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+      server.on("listening", () => console.log(server.address().port));
+      server.on("connection", (socket) => { for (const text of "abc") socket.send(text); ${last}; server.close(); });`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    t.after(() => child.kill());
+    const [port] = await once(child.stdout, "data");
+    const client = new Client(`ws://127.0.0.1:${Number(port)}`);
+    client.on("error", () => {});
+    const got = [];
+    client.on("message", (data) => got.push(String(data)));
+    await new Promise((resolve) => client.on("close", resolve));
+    assert.deepEqual(got, ["a", "b", "c"], last);
+  }
+});
+
+test("the sockets of a worker's server end with it", async (t) => {
+  const script = `
+    const { parentPort } = require("node:worker_threads");
+    import(${longwire}).then(({ WebSocketServer }) => {
+      const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+      server.on("listening", () => parentPort.postMessage(server.address().port));
+      server.on("connection", (socket) => {
+        socket.on("message", (data) => socket.send(data));
+        for (let i = 0; i < 100; i++) socket.send(Buffer.alloc(100_000));
+      });
+    });`;
+  const worker = new Worker(script, { eval: true });
+  const [port] = await once(worker, "message");
+  const client = new Client(`ws://127.0.0.1:${port}`);
+  client.on("error", () => {});
+  await once(client, "message");
+  const closed = new Promise((resolve) => client.on("close", resolve));
+  client.send(Buffer.alloc(1_000_000));
+  await worker.terminate();
+  await closed;
 });

@@ -308,6 +308,95 @@ describe("requests", () => {
   });
 });
 
+describe("what a client or a program does wrong ends nothing else", () => {
+  test("a subprotocol that was not offered is answered with 400", async (t) => {
+    const { url } = await listen(t, { handleProtocols: () => "ocpp1.6" });
+    const answer = await refusal(t, url, ["ocpp2.0"]);
+    assert.equal(answer.status, 400);
+    assert.match(answer.body, /ocpp2\.0/);
+    await once(client(t, url, ["ocpp1.6"]), "open");
+  });
+
+  test("a client that resets behind a bad handshake is no uncaught error", async (t) => {
+    const { server } = await listen(t);
+    const stream = connect(server.address().port, "127.0.0.1");
+    stream.on("error", () => {});
+    stream.write("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    const [, socket] = await once(server, "wsClientError");
+    const closed = new Promise((resolve) => socket.on("close", resolve));
+    stream.resetAndDestroy();
+    await closed;
+  });
+
+  test("verifyClient may leave out, or pass null for, what it has not", async (t) => {
+    const { url } = await listen(t, {
+      verifyClient(info, done) {
+        assert.equal(this.path, null);
+        if (info.req.url === "/null") done(false, null, null, null);
+        else done(false, 0);
+      },
+      path: null,
+    });
+    for (const path of ["null", "zero"]) {
+      const answer = await refusal(t, `${url}${path}`);
+      assert.deepEqual([answer.status, answer.body], [401, "Unauthorized"]);
+    }
+  });
+
+  test("a class of sockets that is none of ours is a TypeError", () => {
+    assert.throws(() => new WebSocketServer({ noServer: true, WebSocket: class extends WebSocket {} }), TypeError);
+  });
+
+  test("options that ws takes are taken", () => {
+    for (const options of [
+      { maxPayload: Infinity },
+      { maxPayload: 0 },
+      { closeTimeout: 0 },
+      { perMessageDeflate: { threshold: Infinity } },
+      { perMessageDeflate: { clientMaxWindowBits: true, serverMaxWindowBits: null } },
+      { perMessageDeflate: { zlibDeflateOptions: { level: -1 } } },
+      { perMessageDeflate: { zlibDeflateOptions: { level: 0 } } },
+    ]) {
+      new WebSocketServer({ noServer: true, ...options });
+    }
+  });
+
+  test("Node still knows the connection: its addresses, and that it is one", async (t) => {
+    const { server, url } = await listen(t);
+    const peer = client(t, url);
+    const [[socket, request]] = await Promise.all([once(server, "connection"), once(peer, "open")]);
+    assert.equal(request.socket.localPort, server.address().port);
+    assert.equal(request.socket.destroyed, false);
+    // A program may drop it there.
+    const closed = once(socket, "close");
+    request.socket.destroy();
+    assert.equal((await closed)[0], 1006);
+  });
+
+  test("maxConnections of a server bounds its sockets too, and its close waits for them", async (t) => {
+    const http = createServer();
+    const server = new WebSocketServer({ server: http });
+    stopWith(t, server);
+    http.maxConnections = 1;
+    await once(http.listen(0, "127.0.0.1"), "listening");
+    const url = `ws://127.0.0.1:${http.address().port}`;
+    const peer = client(t, url);
+    await once(peer, "open");
+    await once(client(t, url), "error");
+    let closed = false;
+    const done = new Promise((resolve) => {
+      http.close(() => {
+        closed = true;
+        resolve();
+      });
+    });
+    await new Promise(setImmediate);
+    assert.equal(closed, false);
+    peer.close();
+    await done;
+  });
+});
+
 describe("closing a server", () => {
   test("close waits for the sockets that are open, and takes no more", async (t) => {
     const { server, url } = await listen(t);

@@ -24,6 +24,7 @@ const env = {
   ...{ CloseEvent, MessageEvent, WebSocket, WebSocketError, WebSocketStream, SharedArrayBuffer },
   ...server,
   origin: server.http,
+  step: 1,
   refusals: await ask("/refusals"),
   recorded: (id) => ask(`/recorded?id=${id}`),
   count: (id) => ask(`/count?id=${id}`),

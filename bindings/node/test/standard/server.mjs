@@ -61,6 +61,7 @@ export async function start(t) {
   const sockets = {
     "/echo": (socket) => socket.on("message", (data, binary) => socket.send(data, { binary })),
     "/headers": (socket, request) => socket.send(JSON.stringify(request.headers)),
+    "/login": (socket, request) => socket.send(JSON.stringify(request.headers)),
     "/record": (socket, request, query) => {
       const messages = [];
       socket.on("message", (data, binary) => messages.push([binary ? data.toString("hex") : String(data), binary]));
@@ -98,7 +99,9 @@ export async function start(t) {
     const { pathname, searchParams: query } = new URL(request.url, "http://h");
     const lines = request.rawHeaders.map((text, i) => text + (i % 2 ? "\r\n" : ": ")).join("");
     const serve = sockets[pathname];
-    if (serve) {
+    if (pathname === "/login" && !request.headers.authorization) {
+      stream.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="r"\r\nContent-Length: 0\r\n\r\n');
+    } else if (serve) {
       wss.handleUpgrade(request, stream, head, (socket) => {
         socket.on("error", () => {});
         serve(socket, request, query);
@@ -119,8 +122,6 @@ export async function start(t) {
       stream.resume();
     } else if (pathname === "/refuse") {
       stream.end(REFUSALS[query.get("how")](lines));
-    } else if (pathname === "/login" && !request.headers.authorization) {
-      stream.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="r"\r\nContent-Length: 0\r\n\r\n');
     } else if (pathname !== "/silent") {
       stream.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     }

@@ -24,6 +24,8 @@ mod http2_limits;
 
 mod embedded;
 
+mod event_loop;
+
 mod way;
 
 mod reconnect;

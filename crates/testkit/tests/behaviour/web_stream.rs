@@ -197,6 +197,7 @@ async fn what_arrives_after_close_is_not_told_however_much_it_is() {
             raw.send(Opcode::Binary, &[7; 16 << 10]).await;
         }
         raw.send(Opcode::Close, b"\x0f\xa0done").await;
+        drop(raw);
         assert_eq!(soon(stream.closed()).await, Ok(info(Some(4000), "done")));
         if let Some(reading) = reading {
             assert_eq!(reading.await.unwrap(), Ok(None));
