@@ -2,6 +2,7 @@
 //! JavaScript.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use longwire::{
@@ -10,6 +11,7 @@ use longwire::{
 };
 use napi_derive::napi;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use crate::life::Gone;
 use crate::mailbox::{Kind, Letter, Mailbox, NativeMailbox};
@@ -21,6 +23,9 @@ const WAITING: u32 = 1024;
 
 /// Bytes that count as much as a letter.
 const UNIT: usize = 4096;
+
+/// How long a client that is dropped has to take what was sent before.
+const LAST_WORDS: Duration = Duration::from_millis(20);
 
 /// What sending gives where nothing can be sent any more.
 const NOT_OPEN: f64 = -1.0;
@@ -198,10 +203,22 @@ impl NativeSocket {
         true
     }
 
-    /// Drops the connection.
+    /// Drops the connection: where the stream of frames has not been taken up to here, in
+    /// a moment, as one that is new is not known to take anything yet.
     #[napi]
-    pub fn terminate(&self) {
-        self.sender.terminate();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn terminate(&self, end: f64) -> napi::Result<()> {
+        let end = end as u64;
+        if self.sender.transmitted() >= end {
+            self.sender.terminate();
+            return Ok(());
+        }
+        let sender = self.sender.clone();
+        runtime()?.spawn(async move {
+            let _ = timeout(LAST_WORDS, sender.transmitted_to(end)).await;
+            sender.terminate();
+        });
+        Ok(())
     }
 }
 

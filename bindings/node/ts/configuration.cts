@@ -48,11 +48,14 @@ export interface WebSocketOptions extends Configuration {
   key?: string | undefined;
   /** The name that the server's certificate is to have, in place of the URL's host. */
   servername?: string | undefined;
-  /** Milliseconds that each step up to the open connection may take: 10,000. */
+  /**
+   * Milliseconds that each step up to the open connection may take: 10,000, but 240,000
+   * for the server's answer to the handshake.
+   */
   handshakeTimeout?: number | undefined;
   /** Milliseconds that the closing handshake may take: 10,000. */
   closeTimeout?: number | undefined;
-  /** Largest message received, in bytes: 16 MiB. */
+  /** Largest message received, in bytes: 256 MiB. */
   maxPayload?: number | undefined;
   /** Milliseconds from one ping to the next, and to answer one: 20,000 each. */
   heartbeat?: HeartbeatOptions | false | undefined;

@@ -30,6 +30,8 @@ export interface Addressee {
    * told.
    */
   flush(here: boolean): boolean;
+  /** Whether all that was sent has been written. */
+  isWritten(): boolean;
 }
 
 /** Marks a letter whose payload is handed over as it is. */
@@ -130,6 +132,9 @@ export function leave(number: number): void {
   if (open === 0) mailbox.keepAlive(false);
 }
 
+/** Milliseconds that a process which exits waits for what was sent to be taken. */
+const LAST_WORDS = 20;
+
 /** Sockets written to in a turn, from which on other threads write for this one. */
 const MANY = 2;
 
@@ -147,6 +152,12 @@ export function flushLater(addressee: Addressee): boolean {
 
 flushAtExit.add(() => {
   for (const addressee of dirty) addressee.flush(true);
+  // A connection that is new is not known to take anything yet.
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  for (let i = 0; i < LAST_WORDS && dirty.some((addressee) => !addressee.isWritten()); i++) {
+    Atomics.wait(nothing, 0, 0, 1);
+    for (const addressee of dirty) addressee.flush(true);
+  }
 });
 
 function flushAll(): void {

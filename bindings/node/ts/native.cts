@@ -113,7 +113,8 @@ export interface NativeSocket {
   notifyTransmitted(offset: number): void;
   setReading(reading: boolean): void;
   close(code: number | undefined, reason: string): boolean;
-  terminate(): void;
+  /** At once, or in a moment where less was taken of the stream of frames. */
+  terminate(end: number): void;
 }
 
 export interface NativeHandshake {

@@ -125,6 +125,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   readonly #addressee: Addressee = {
     receive: (kind, payload, value) => this.#receive(kind, payload, value),
     flush: (here) => this.#flush(here),
+    isWritten: () => (this.#native?.transmitted ?? 0) >= this.#lastEnd,
   };
 
   /** Takes letters: the number to open the socket under. @internal */
@@ -149,7 +150,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     this.#stream = stream;
     this.#onEnd = onEnd;
     // A program may drop the connection by its stream.
-    stream.once("close", () => native.terminate());
+    stream.once("close", () => native.terminate(0));
     this.#protocol = protocol;
     this.#extensions = extensions;
     this.#readyState = 1;
@@ -284,7 +285,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     if (this.#readyState === 3) return;
     this.#readyState = 2;
     this.#native?.flush();
-    this.#native?.terminate();
+    this.#native?.terminate(this.#lastEnd);
     this.#endPause();
   }
 

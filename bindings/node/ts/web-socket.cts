@@ -42,8 +42,9 @@ const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.pro
 
 /** Bytes that wait to be written before they are, in the middle of a turn. */
 const AT_ONCE = 64 << 10;
-/** Milliseconds that they wait in the middle of a turn. */
+/** Milliseconds that they wait in the middle of a turn, and after how many tasks that is asked. */
 const A_WHILE = 1;
+const TASKS = 16;
 
 /** An event handler attribute (HTML, section 8.1.8.1): a listener with a place of its own. */
 class HandlerSlot<E extends Event> {
@@ -96,10 +97,16 @@ export class WebSocket extends EventTarget {
   #inTurn = false;
   #since = 0;
   #unflushed = 0;
+  /** Bytes sent in this task, and how many tasks had something to write. */
+  #sent = 0;
+  #tasks = 0;
+  /** Whether it has not been open yet. */
+  #connecting = true;
   readonly #turn = (): void => {
     flushAtExit.delete(this.#turn);
     this.#inTurn = false;
     this.#amount = undefined;
+    this.#sent = 0;
     this.#unflushed = 0;
     this.#native.flush();
   };
@@ -151,7 +158,10 @@ export class WebSocket extends EventTarget {
   }
 
   get bufferedAmount(): number {
-    return this.#amount ?? this.#startTurn();
+    if (!this.#inTurn) this.#startTurn();
+    // What was sent in this task counts, whatever the network has taken of it.
+    this.#amount ??= Math.max(this.#native.bufferedAmount + this.#queued, this.#sent);
+    return this.#amount;
   }
 
   get extensions(): string {
@@ -211,33 +221,39 @@ export class WebSocket extends EventTarget {
     if (arguments.length < 1) {
       throw new TypeError("WebSocket.send: expected 1 argument, got 0");
     }
-    const size = blobSize(data);
-    if (size !== undefined) {
+    if (isBufferSource(data)) {
+      this.#sendBytes(bytesOf(data));
+      return;
+    }
+    const blob = blobSize(data);
+    if (blob !== undefined) {
       this.#checkSendable();
-      this.#count(size);
-      this.#later(size, async () => socket.sendBinary(await blobBytes(data as Blob)));
-    } else if (isBufferSource(data)) {
-      const bytes = bytesOf(data);
-      this.#checkSendable();
-      const first = this.#count(bytes.byteLength);
-      if (this.#sending) {
-        const copy = bytes.slice();
-        this.#later(copy.byteLength, () => socket.sendBinary(copy));
-      } else {
-        socket.sendBinary(bytes);
-        if (first) socket.flush();
-      }
+      this.#count(blob);
+      this.#later(blob, async () => socket.sendBinary(await blobBytes(data as Blob)));
+      return;
+    }
+    const text = usvString(data);
+    this.#checkSendable();
+    const size = Buffer.byteLength(text);
+    const first = this.#count(size);
+    if (this.#sending) {
+      this.#later(size, () => socket.sendText(text));
     } else {
-      const text = usvString(data);
-      this.#checkSendable();
-      const size = Buffer.byteLength(text);
-      const first = this.#count(size);
-      if (this.#sending) {
-        this.#later(size, () => socket.sendText(text));
-      } else {
-        socket.sendText(text);
-        if (first) socket.flush();
-      }
+      socket.sendText(text);
+      if (first) socket.flush();
+    }
+  }
+
+  #sendBytes(bytes: Uint8Array): void {
+    const socket = this.#native;
+    this.#checkSendable();
+    const first = this.#count(bytes.byteLength);
+    if (this.#sending) {
+      const copy = bytes.slice();
+      this.#later(copy.byteLength, () => socket.sendBinary(copy));
+    } else {
+      socket.sendBinary(bytes);
+      if (first) socket.flush();
     }
   }
 
@@ -270,7 +286,7 @@ export class WebSocket extends EventTarget {
   }
 
   #checkSendable(): void {
-    if (this.#native.readyState === 0) {
+    if (this.#connecting && this.#native.readyState === 0) {
       throw new DOMException(
         "expected a connection that is open, got one that is still connecting",
         "InvalidStateError",
@@ -284,22 +300,19 @@ export class WebSocket extends EventTarget {
    */
   #count(size: number): boolean {
     const first = !this.#inTurn;
-    this.#amount = (this.#amount ?? this.#startTurn()) + size;
-    if (!first) this.#unflushed += size;
+    if (first) this.#startTurn();
+    else this.#unflushed += size;
+    this.#sent += size;
+    if (this.#amount !== undefined) this.#amount += size;
     return first;
   }
 
-  /** What bufferedAmount is to the end of this turn, as long as nothing is sent. */
-  #startTurn(): number {
-    const amount = this.#native.bufferedAmount + this.#queued;
-    this.#amount = amount;
-    if (!this.#inTurn) {
-      this.#inTurn = true;
-      this.#since = performance.now();
-      flushAtExit.add(this.#turn);
-      endOfTurn(this.#turn);
-    }
-    return amount;
+  /** At its end, what was sent is written. */
+  #startTurn(): void {
+    this.#inTurn = true;
+    this.#since = performance.now();
+    flushAtExit.add(this.#turn);
+    endOfTurn(this.#turn);
   }
 
   /** Does something behind the blobs that are being read. */
@@ -318,7 +331,10 @@ export class WebSocket extends EventTarget {
   /** Another task begins: what was sent before counts as the network has taken it. */
   #startTask(): void {
     this.#amount = undefined;
+    this.#sent = 0;
     if (this.#unflushed === 0) return;
+    this.#tasks++;
+    if (this.#unflushed < AT_ONCE && this.#tasks % TASKS !== 0) return;
     const now = performance.now();
     if (this.#unflushed < AT_ONCE && now - this.#since < A_WHILE) return;
     this.#unflushed = 0;
@@ -336,6 +352,7 @@ export class WebSocket extends EventTarget {
   }
 
   #perform(...task: Parameters<Dispatch>): void {
+    this.#connecting = false;
     if (this.#inTurn) this.#startTask();
     if (task[0] === MESSAGE) {
       if (this.#closing) return;
