@@ -10,11 +10,11 @@ export { WebSocket, type BinaryType, type WebSocketData } from "./web-socket.cjs
 export { createWebSocketStream } from "./duplex.cjs";
 export {
   ServerSocket,
-  type SendCallback,
   type SendOptions,
   type SocketBinaryType,
   type SocketData,
 } from "./server-socket.cjs";
+export type { SendCallback } from "./writing.cjs";
 export type { HeartbeatOptions, PerMessageDeflateOptions } from "./socket-options.cjs";
 export {
   WebSocketServer,

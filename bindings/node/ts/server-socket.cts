@@ -10,9 +10,10 @@ import {
   type SocketEvents,
   type SocketListener,
 } from "./listeners.cjs";
-import { enter, flushLater, Kind, leave, type Addressee } from "./mailbox.cjs";
+import { enter, Kind, leave, type Addressee } from "./mailbox.cjs";
 import type { NativeSocket } from "./native.cjs";
 import { bytesOf, constants, isBufferSource } from "./webidl.cjs";
+import { Writing, type SendCallback } from "./writing.cjs";
 
 /** What `send()` takes: a number goes as its digits. */
 export type SocketData =
@@ -34,8 +35,6 @@ export interface SendOptions {
   fin?: boolean | undefined;
 }
 
-export type SendCallback = (error?: Error) => void;
-
 interface ServerSocketEventMap {
   open: [];
   message: [data: Buffer | ArrayBuffer | Buffer[] | Blob, isBinary: boolean];
@@ -49,9 +48,6 @@ interface ServerSocketEventMap {
 const FULL = -2;
 const IN_MESSAGE = -3;
 const NOT_UTF8 = -4;
-
-/** Bytes sent in a turn from which on another thread writes them. */
-const LARGE = 32 << 10;
 
 const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
 const NOTHING = Buffer.alloc(0);
@@ -105,17 +101,14 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   #paused = false;
   /** What has arrived since it was paused. */
   #held: [Kind, Buffer, number][] = [];
-  /** Bytes sent since the last flush; undefined where there is none to come. */
-  #unflushed: number | undefined;
-  /** Where the message ends in the stream of frames, and who is told when it is sent. */
-  #callbacks: [end: number, callback: SendCallback][] = [];
-  #notified = false;
-  #lastEnd = 0;
+  #writing: Writing | undefined;
   /** Bytes of blobs that are being read, and what waits behind them. */
   #queued = 0;
   #reading: Promise<void> | undefined;
   /** Bytes given to `send` that will never be sent. */
   #unsent = 0;
+  /** The message whose fragments are being sent. */
+  #inMessage: { text: boolean } | undefined;
   #number = 0;
   /** Whether the end is known, and whether it was told. */
   #over = false;
@@ -124,8 +117,8 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   readonly #listeners = new Listeners<ServerSocket>(this);
   readonly #addressee: Addressee = {
     receive: (kind, payload, value) => this.#receive(kind, payload, value),
-    flush: (here) => this.#flush(here),
-    isWritten: () => (this.#native?.transmitted ?? 0) >= this.#lastEnd,
+    flush: (here) => this.#writing?.flush(here) ?? true,
+    isWritten: () => this.#writing?.isDone ?? true,
   };
 
   /** Takes letters: the number to open the socket under. @internal */
@@ -147,10 +140,12 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   /** @internal */
   opened({ native, stream, protocol, extensions, onEnd }: Opened): void {
     this.#native = native;
+    this.#writing = new Writing(native, this.#addressee);
     this.#stream = stream;
     this.#onEnd = onEnd;
-    // A program may drop the connection by its stream.
-    stream.once("close", () => native.terminate(0));
+    // A program may drop the connection by its stream. (A bridge tells of that itself,
+    // behind what has arrived before.)
+    if (!this.#bridge) stream.once("close", () => native.terminate(0));
     this.#protocol = protocol;
     this.#extensions = extensions;
     this.#readyState = 1;
@@ -284,8 +279,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   terminate(): void {
     if (this.#readyState === 3) return;
     this.#readyState = 2;
-    this.#native?.flush();
-    this.#native?.terminate(this.#lastEnd);
+    this.#writing?.terminate();
     this.#endPause();
   }
 
@@ -367,9 +361,6 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     this.#sent(end, bytes.length, callback);
   }
 
-  /** The message whose fragments are being sent. */
-  #inMessage: { text: boolean } | undefined;
-
   /** What becomes of a message that the native half has been given. */
   #sent(end: number, size: number, callback?: SendCallback): void {
     if (end < 0) {
@@ -377,9 +368,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
       this.#failed(end, callback);
       return;
     }
-    this.#lastEnd = end;
-    if (callback) this.#callbacks.push([end, callback]);
-    this.#flushLater(size);
+    this.#writing?.message(end, size, callback);
   }
 
   #failed(why: number, callback?: SendCallback): void {
@@ -418,56 +407,10 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
       return;
     }
     if (this.#native?.[what](bytes)) {
-      if (done) this.#callbacks.push([this.#lastEnd, done]);
-      this.#flushLater(bytes.length);
+      this.#writing?.control(bytes.length, done);
     } else if (done) {
       process.nextTick(done, new Error(`expected room for a ${what}, got too many that wait`));
     }
-  }
-
-  #flushLater(size: number): void {
-    if (this.#unflushed === undefined) {
-      this.#unflushed = 0;
-      if (flushLater(this.#addressee) && size < LARGE) {
-        this.#native?.flush();
-        return;
-      }
-    }
-    this.#unflushed += size;
-  }
-
-  /** Says whether it was done here. */
-  #flush(here: boolean): boolean {
-    const size = this.#unflushed ?? 0;
-    this.#unflushed = undefined;
-    const native = this.#native;
-    if (!native) return true;
-    if (!here || size >= LARGE) {
-      native.flushLater();
-      const next = this.#callbacks[0];
-      if (next && !this.#notified) this.#notify(next[0]);
-      return false;
-    }
-    const transmitted = native.flush();
-    if (this.#callbacks.length > 0) this.#transmitted(transmitted);
-    return true;
-  }
-
-  #notify(end: number): void {
-    this.#notified = true;
-    this.#native?.notifyTransmitted(end);
-  }
-
-  /** Tells those whose messages have been taken. */
-  #transmitted(transmitted: number): void {
-    let told = 0;
-    while (told < this.#callbacks.length && (this.#callbacks[told] as [number, unknown])[0] <= transmitted) {
-      told++;
-    }
-    const done = this.#callbacks.splice(0, told);
-    const next = this.#callbacks[0];
-    if (next && !this.#notified) this.#notify(next[0]);
-    for (const [, callback] of done) process.nextTick(callback);
   }
 
   /** Does something behind the blobs that are being read. */
@@ -495,8 +438,7 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
         if (this.#left) leave(this.#number);
       }
     } else if (kind === Kind.Transmitted) {
-      this.#notified = false;
-      if (this.#native) this.#transmitted(this.#native.transmitted);
+      this.#writing?.handleTransmitted();
     } else if (this.#paused || this.#held.length > 0) {
       this.#held.push([kind, Buffer.from(payload), value]);
       // The end is told however much the program wants to read.
@@ -581,12 +523,10 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   #ended(code: number, reason: Buffer): void {
     this.#over = true;
     this.#readyState = 2;
-    const native = this.#native;
-    if (native && this.#callbacks.length > 0) this.#transmitted(native.transmitted);
+    this.#writing?.handleEnd();
     setImmediate(() => {
       this.#readyState = 3;
-      const error = this.#notOpen();
-      for (const [, callback] of this.#callbacks.splice(0)) process.nextTick(callback, error);
+      this.#writing?.fail(this.#notOpen());
       setImmediate(() => {
         this.#leave();
         this.#onEnd();
