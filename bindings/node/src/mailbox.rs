@@ -35,12 +35,12 @@ pub(crate) enum Kind {
     Binary = 1,
     Ping = 2,
     Pong = 3,
-    /// The peer's Close frame: its code, its reason.
+    /// The peer's Close frame has come.
     Closing = 4,
-    /// The end: the code and whether it was clean, the reason.
+    /// The end: the code, and the reason as the payload.
     Closed = 5,
-    /// As [`Kind::Closed`] where the peer broke the protocol: which rule, and what
-    /// there is to say of it.
+    /// As [`Kind::Closed`] where the peer broke the protocol: the rule, the code that
+    /// it was told, and what there is to say of it, a line each.
     Failed = 6,
     /// What was waited for has been transmitted.
     Transmitted = 7,

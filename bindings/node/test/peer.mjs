@@ -59,17 +59,4 @@ export function accept(head, ...further) {
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** The next event of this type. */
-export function next(target, type) {
-  return new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
-}
-
-/** The names of all events, up to close; and the close event. */
-export async function toTheEnd(socket) {
-  const names = [];
-  for (const type of ["open", "message", "error", "close"]) {
-    socket.addEventListener(type, () => names.push(`${type} ${socket.readyState}`));
-  }
-  const close = await next(socket, "close");
-  return { names, close };
-}
+export { next, toTheEnd } from "./standard/harness.mjs";

@@ -1,27 +1,2 @@
-export { CookieJar, configure, type Configuration, type WebSocketOptions } from "./configuration.cjs";
-export { CloseEvent, MessageEvent, type CloseEventInit, type MessageEventInit } from "./events.cjs";
-export { WebSocketError, type WebSocketCloseInfo } from "./web-socket-error.cjs";
-export {
-  WebSocketStream,
-  type WebSocketOpenInfo,
-  type WebSocketStreamOptions,
-} from "./web-socket-stream.cjs";
-export { WebSocket, type BinaryType, type WebSocketData } from "./web-socket.cjs";
-export { createWebSocketStream } from "./duplex.cjs";
-export {
-  ServerSocket,
-  type SendOptions,
-  type SocketBinaryType,
-  type SocketData,
-} from "./server-socket.cjs";
-export type { SendCallback } from "./writing.cjs";
-export type { HeartbeatOptions, PerMessageDeflateOptions } from "./socket-options.cjs";
-export {
-  WebSocketServer,
-  WebSocketServer as Server,
-  type ClientInfo,
-  type VerifyClient,
-  type VerifyClientDone,
-  type WebSocketServerOptions,
-} from "./web-socket-server.cjs";
+export * from "./index.cjs";
 export { WebSocket as default } from "./web-socket.cjs";

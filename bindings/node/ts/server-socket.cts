@@ -69,7 +69,6 @@ function asBytes(data: unknown): Uint8Array {
 /** How the server opens it. @internal */
 export interface Opened {
   native: NativeSocket;
-  bridge: Bridge | undefined;
   stream: Duplex;
   protocol: string;
   extensions: string;

@@ -326,7 +326,7 @@ export class WebSocketServer<S extends typeof ServerSocket = typeof ServerSocket
       }
       const opened = taken ?? handshake.openBridge((bridge as Bridge).native, mailbox, number);
       const onEnd = (): void => this.#ended(socket);
-      socket.opened({ native: opened, bridge, stream, protocol: protocol ?? "", extensions, onEnd });
+      socket.opened({ native: opened, stream, protocol: protocol ?? "", extensions, onEnd });
       bridge?.start(head);
     } catch (error) {
       // The client is gone already, or the system has no room for it.

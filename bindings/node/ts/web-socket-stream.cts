@@ -206,7 +206,7 @@ export class WebSocketStream {
     const taking = this.#taking.then(async () => {
       if (this.#ended.settled) return true;
       const { messages, end } = await this.#native.read();
-      if (this.#cancelled) return true;
+      if (this.#cancelled || this.#ended.settled) return true;
       for (const message of messages) to.enqueue(message);
       return end !== undefined && end !== null;
     });
@@ -248,7 +248,7 @@ export class WebSocketStream {
         writing = controller;
       },
       write: async (chunk: unknown) => {
-        const data = isBufferSource(chunk) ? bytesOf(chunk).slice() : usvString(chunk);
+        const data = isBufferSource(chunk) ? bytesOf(chunk) : usvString(chunk);
         const error = exceptionOf(await socket.write(data));
         // What is written while the connection is closing is thrown away.
         if (error && error.name !== "InvalidStateError") throw error;
