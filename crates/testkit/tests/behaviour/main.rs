@@ -8,6 +8,8 @@ mod proxies;
 
 mod socket;
 
+mod socket_end;
+
 mod unattended;
 
 mod streams;
@@ -31,6 +33,10 @@ mod way;
 mod reconnect;
 
 mod web;
+
+mod web_end;
+
+mod web_codes;
 
 mod web_stream;
 

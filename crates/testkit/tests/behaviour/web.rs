@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::pki::Ca;
 use crate::support::{Raw, TestServer, accept_response, echo, read_head, soon};
 
-async fn next(socket: &WebSocket) -> Event {
+pub(crate) async fn next(socket: &WebSocket) -> Event {
     soon(socket.next_event()).await.expect("an event")
 }
 
@@ -28,14 +28,14 @@ async fn open(url: &str) -> WebSocket {
 }
 
 /// The failure that tells nothing, and nothing behind it.
-async fn fails(socket: &WebSocket) {
+pub(crate) async fn fails(socket: &WebSocket) {
     assert_eq!(next(socket).await, Event::Error);
     assert_eq!(socket.ready_state(), ReadyState::Closed);
     let (was_clean, code, reason) = closes(socket).await;
     assert_eq!((was_clean, code, reason.as_str()), (false, 1006, ""));
 }
 
-async fn closes(socket: &WebSocket) -> (bool, u16, String) {
+pub(crate) async fn closes(socket: &WebSocket) -> (bool, u16, String) {
     let Event::Close(CloseEvent {
         was_clean,
         code,
@@ -373,120 +373,6 @@ async fn a_socket_that_is_full_is_closed_with_an_error() {
         socket.send(vec![0; 10 << 20]).unwrap();
     }
     fails(&socket).await;
-}
-
-//= whatwg#garbage-collection-1 test
-#[tokio::test]
-async fn a_socket_that_is_let_go_of_closes_without_a_code() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let socket = WebSocket::new(&url).unwrap();
-    let mut raw = Raw::accept(&listener).await;
-    assert_eq!(next(&socket).await, Event::Open);
-    socket.send("last").unwrap();
-    drop(socket);
-    assert_eq!(raw.read().await, Some((0x81, b"last".to_vec())));
-    assert_eq!(raw.read().await, Some((0x88, vec![])));
-    raw.send(Opcode::Close, b"").await;
-    drop(raw);
-    // And one that is still connecting is given up.
-    let socket = WebSocket::new(&url).unwrap();
-    let (mut stream, _) = listener.accept().await.unwrap();
-    read_head(&mut stream).await;
-    drop(socket);
-    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0);
-}
-
-//= whatwg#feedback-from-the-protocol-5, whatwg#feedback-from-the-protocol-6 test
-#[tokio::test]
-async fn every_code_from_0_to_5000_of_a_server_is_told_or_fails_the_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    for code in 0..=5000_u16 {
-        let socket = WebSocket::new(&url).unwrap();
-        let mut raw = Raw::accept(&listener).await;
-        assert_eq!(next(&socket).await, Event::Open);
-        raw.send(Opcode::Close, &code.to_be_bytes()).await;
-        drop(raw);
-        match code {
-            1000..=1003 | 1007..=1014 | 3000..=4999 => {
-                assert_eq!(closes(&socket).await, (true, code, String::new()));
-            }
-            _ => fails(&socket).await,
-        }
-    }
-}
-
-//= whatwg#interface-definition-10, whatwg#interface-definition-13 test
-#[tokio::test]
-async fn every_code_from_0_to_5000_of_a_program_is_sent_or_refused() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    for code in 0..=5000_u16 {
-        if code != 1000 && !(3000..5000).contains(&code) {
-            let socket = WebSocket::new(&url).unwrap();
-            let error = socket.close(Some(code), None).unwrap_err();
-            assert_eq!(error.name(), ExceptionName::InvalidAccessError, "{code}");
-            assert_eq!(socket.ready_state(), ReadyState::Connecting);
-            drop(Raw::accept(&listener).await);
-            continue;
-        }
-        let socket = WebSocket::new(&url).unwrap();
-        let mut raw = Raw::accept(&listener).await;
-        assert_eq!(next(&socket).await, Event::Open);
-        let reason = format!("\u{e9}{code}");
-        socket.close(Some(code), Some(&reason)).unwrap();
-        let mut payload = code.to_be_bytes().to_vec();
-        payload.extend_from_slice(reason.as_bytes());
-        assert_eq!(raw.read().await, Some((0x88, payload.clone())));
-        raw.send(Opcode::Close, &payload).await;
-        drop(raw);
-        assert_eq!(closes(&socket).await, (true, code, reason));
-    }
-}
-
-//= whatwg#garbage-collection-2 test
-#[tokio::test]
-async fn a_socket_whose_program_goes_away_closes_with_1001() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let socket = WebSocket::new(&url).unwrap();
-    let mut raw = Raw::accept(&listener).await;
-    assert_eq!(next(&socket).await, Event::Open);
-    socket.make_disappear();
-    assert_eq!(socket.ready_state(), ReadyState::Closing);
-    assert_eq!(raw.read().await, Some((0x88, vec![0x03, 0xe9])));
-}
-
-#[tokio::test]
-async fn a_socket_that_is_failed_tells_the_program_and_drops_the_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let socket = WebSocket::new(&url).unwrap();
-    let mut raw = Raw::accept(&listener).await;
-    assert_eq!(next(&socket).await, Event::Open);
-    socket.fail();
-    fails(&socket).await;
-    assert_eq!(raw.read().await, None);
-    // One that is being opened too.
-    let socket = WebSocket::new(&url).unwrap();
-    socket.fail();
-    fails(&socket).await;
-}
-
-#[tokio::test]
-async fn handlers_that_are_taken_away_are_not_called() {
-    let server = TestServer::with(echo).await;
-    let socket = WebSocket::new(&server.url("/")).unwrap();
-    let called = Arc::new(Mutex::new(0));
-    let counting = called.clone();
-    socket.set_onopen(move |_| *counting.lock().unwrap() += 1);
-    socket.clear_handlers();
-    assert_eq!(next(&socket).await, Event::Open);
-    assert_eq!(
-        (Arc::strong_count(&called), *called.lock().unwrap()),
-        (1, 0)
-    );
 }
 
 //= whatwg#websocket-connections-2, rfc6455#4.1-2 test
