@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longwire::{
-    CloseCode, CloseFrame, Closed, ClosedBy, Error, Event, Limit, Message, MessageKind,
-    ProtocolError, Receiver, Role, SendError, Sender, Socket,
+    CloseCode, CloseFrame, CloseFrameError, Closed, ClosedBy, Error, Event, Limit, Message,
+    MessageKind, ProtocolError, Receiver, Role, SendError, Sender, Socket,
 };
 use napi_derive::napi;
 use tokio::sync::{Semaphore, watch};
@@ -115,24 +115,29 @@ impl NativeSocket {
         end(self.sender.queue_fragment(kind, bytes, fin))
     }
 
-    /// Sends a ping with the next flush, or now where too many wait: whether it was
+    /// Sends a ping with the next flush, or now where too many wait; says why it was not
     /// taken.
     #[napi]
-    pub fn ping(&self, payload: &[u8]) -> bool {
+    pub fn ping(&self, payload: &[u8]) -> Option<NotTaken> {
         self.control(|| self.sender.queue_ping(payload))
     }
 
     /// Sends a pong as [`NativeSocket::ping`] a ping.
     #[napi]
-    pub fn pong(&self, payload: &[u8]) -> bool {
+    pub fn pong(&self, payload: &[u8]) -> Option<NotTaken> {
         self.control(|| self.sender.queue_pong(payload))
     }
 
-    fn control(&self, queue: impl Fn() -> longwire::Result<()>) -> bool {
-        queue().is_ok() || {
+    fn control(&self, queue: impl Fn() -> longwire::Result<()>) -> Option<NotTaken> {
+        let taken = queue().or_else(|_| {
             self.sender.write_queued();
-            queue().is_ok()
-        }
+            queue()
+        });
+        let error = taken.err()?;
+        Some(NotTaken {
+            too_long: matches!(error, Error::Send(SendError::ControlTooLong { .. })),
+            message: error.to_string(),
+        })
     }
 
     /// Writes what was sent. Gives how much of the stream of frames has been taken.
@@ -188,19 +193,12 @@ impl NativeSocket {
         self.reading.send_replace(reading);
     }
 
-    /// Starts the closing handshake behind all that was sent. Whether the code and the
-    /// reason are ones that a Close frame can carry.
+    /// Starts the closing handshake behind all that was sent, with a code and a reason that
+    /// [`judge_close`] has let pass.
     #[napi]
-    pub fn close(&self, code: Option<u16>, reason: String) -> bool {
-        let frame = match code {
-            None => None,
-            Some(code) => match CloseFrame::new(Role::Server, CloseCode::new(code), reason) {
-                Ok(frame) => Some(frame),
-                Err(_) => return false,
-            },
-        };
+    pub fn close(&self, code: Option<u16>, reason: String) {
+        let frame = code.and_then(|code| close_frame(code, reason).ok());
         self.sender.close_with(frame.as_ref());
-        true
     }
 
     /// Drops the connection: where the stream of frames has not been taken up to here, in
@@ -220,6 +218,31 @@ impl NativeSocket {
         });
         Ok(())
     }
+}
+
+/// Why something was not taken.
+#[napi(object, object_from_js = false)]
+pub struct NotTaken {
+    /// Whether it is longer than its frame may be.
+    pub too_long: bool,
+    /// What was expected, and what came.
+    pub message: String,
+}
+
+fn close_frame(code: u16, reason: String) -> Result<CloseFrame, CloseFrameError> {
+    CloseFrame::new(Role::Server, CloseCode::new(code), reason)
+}
+
+/// Why a server cannot close with this code and reason; without a code, the reason is left
+/// out, and yet may be no longer.
+#[napi]
+pub fn judge_close(code: Option<u16>, reason: String) -> Option<NotTaken> {
+    let code = code.unwrap_or(CloseCode::NORMAL.get());
+    let error = close_frame(code, reason).err()?;
+    Some(NotTaken {
+        too_long: matches!(error, CloseFrameError::ReasonTooLong { .. }),
+        message: error.to_string(),
+    })
 }
 
 /// The letters of one socket.

@@ -97,6 +97,12 @@ export interface NativeBridge {
   written(count: number): void;
 }
 
+/** Why something was not taken. */
+export interface NotTaken {
+  tooLong: boolean;
+  message: string;
+}
+
 export interface NativeSocket {
   readonly transmitted: number;
   readonly bufferedAmount: number;
@@ -105,14 +111,14 @@ export interface NativeSocket {
   sendUtf8(bytes: Uint8Array): number;
   sendBinary(bytes: Uint8Array): number;
   sendFragment(bytes: Uint8Array, text: boolean, fin: boolean): number;
-  ping(payload: Uint8Array): boolean;
-  pong(payload: Uint8Array): boolean;
+  ping(payload: Uint8Array): NotTaken | null;
+  pong(payload: Uint8Array): NotTaken | null;
   flush(): number;
   /** Leaves it to the mailbox's `writeAll()`. */
   flushLater(): void;
   notifyTransmitted(offset: number): void;
   setReading(reading: boolean): void;
-  close(code: number | undefined, reason: string): boolean;
+  close(code: number | undefined, reason: string): void;
   /** At once, or in a moment where less was taken of the stream of frames. */
   terminate(end: number): void;
 }
@@ -142,6 +148,8 @@ interface Native {
     options: NativeSocketOptions,
   ) => NativeHandshake;
   checkClose(code: number | undefined, reason: string): number | null;
+  /** Why a server cannot close with this. */
+  judgeClose(code: number | undefined, reason: string): NotTaken | null;
   NativeWebSocketStream: new (
     url: string,
     protocols: string[],

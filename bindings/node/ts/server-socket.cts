@@ -11,7 +11,7 @@ import {
   type SocketListener,
 } from "./listeners.cjs";
 import { enter, Kind, leave, type Addressee } from "./mailbox.cjs";
-import type { NativeSocket } from "./native.cjs";
+import { native, type NativeSocket } from "./native.cjs";
 import { bytesOf, constants, isBufferSource } from "./webidl.cjs";
 import { Writing, type SendCallback } from "./writing.cjs";
 
@@ -51,8 +51,6 @@ const NOT_UTF8 = -4;
 
 const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
 const NOTHING = Buffer.alloc(0);
-/** How long the reason of a Close frame may be, in bytes. */
-const REASON = 123;
 
 function asBytes(data: unknown): Uint8Array {
   if (isBufferSource(data) && !(ArrayBuffer.isView(data) && types.isSharedArrayBuffer(data.buffer))) {
@@ -252,15 +250,11 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
   close(code?: number, reason?: string | Uint8Array): void {
     if (this.#readyState >= 2) return;
     const text = typeof reason === "string" ? reason : Buffer.from(reason ?? NOTHING).toString();
-    if (code !== undefined && !isSendable(code)) {
-      throw new TypeError(
-        `expected a close code of 1000 to 1003, 1007 to 1014 but 1010, or 3000 to 4999, got ${String(code)}`,
-      );
+    if (code !== undefined && !(Number.isInteger(code) && code >= 0 && code <= 0xffff)) {
+      throw new TypeError(`expected an integer of 16 bits as the close code, got ${String(code)}`);
     }
-    const length = Buffer.byteLength(text);
-    if (length > REASON) {
-      throw new RangeError(`expected a close reason of at most ${REASON} bytes, got ${length}`);
-    }
+    const why = native.judgeClose(code, text);
+    if (why) throw new (why.tooLong ? RangeError : TypeError)(why.message);
     this.#mustNotConnect();
     this.#readyState = 2;
     if (this.#reading) {
@@ -398,18 +392,14 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     const done = functions[0] as SendCallback | undefined;
     const given = typeof data === "function" ? undefined : data;
     const bytes = asBytes(typeof given === "number" ? String(given) : given || NOTHING);
-    if (bytes.length > 125) {
-      throw new RangeError(`expected a ${what} of at most 125 bytes, got ${bytes.length}`);
-    }
     if (this.#readyState !== 1) {
       if (done) process.nextTick(done, this.#notOpen());
       return;
     }
-    if (this.#native?.[what](bytes)) {
-      this.#writing?.control(bytes.length, done);
-    } else if (done) {
-      process.nextTick(done, new Error(`expected room for a ${what}, got too many that wait`));
-    }
+    const why = this.#native?.[what](bytes);
+    if (!why) this.#writing?.control(bytes.length, done);
+    else if (why.tooLong) throw new RangeError(why.message);
+    else if (done) process.nextTick(done, new Error(why.message));
   }
 
   /** Does something behind the blobs that are being read. */
@@ -541,14 +531,6 @@ export class ServerSocket extends EventEmitter<ServerSocketEventMap> {
     leave(this.#number);
     this.#stream?.destroy();
   }
-}
-
-/** Whether a program may send this close code. */
-function isSendable(code: number): boolean {
-  if (!Number.isInteger(code)) return false;
-  if (code >= 3000 && code <= 4999) return true;
-  // 1010 is the client's to send (RFC 6455 section 7.4.1).
-  return code >= 1000 && code <= 1014 && ![1004, 1005, 1006, 1010].includes(code);
 }
 
 Object.defineProperty(ServerSocket, "name", { value: "WebSocket", configurable: true });

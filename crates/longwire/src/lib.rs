@@ -77,8 +77,9 @@ pub mod axum;
 pub use client::{ClientBuilder, CookieJar, Proxy, connect};
 pub use error::{Error, Result};
 pub use longwire_proto::{
-    Agreement, CloseCode, CloseFrame, Closed, ClosedBy, Compression, EncodedMessage, Heartbeat,
-    Limit, Limits, MemoryBudget, MessageKind, ProtocolError, Role, SendError, TimeoutKind,
+    Agreement, CloseCode, CloseFrame, CloseFrameError, Closed, ClosedBy, Compression,
+    EncodedMessage, Heartbeat, Limit, Limits, MemoryBudget, MessageKind, ProtocolError, Role,
+    SendError, TimeoutKind,
 };
 pub use message::{Event, Message};
 pub use options::{Drive, Options};
