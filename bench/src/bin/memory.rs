@@ -58,7 +58,9 @@ impl Process {
             .spawn()
             .ok()?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
+        BufReader::new(child.stdout.take()?)
+            .read_line(&mut line)
+            .ok()?;
         let port = line.trim().parse().ok()?;
         Some(Self { child, port })
     }
@@ -82,7 +84,14 @@ impl Drop for Process {
 
 fn text(i: usize) -> String {
     let items: Vec<String> = (0..20)
-        .map(|n| format!("{{\"id\": {}, \"name\": \"user{}\", \"online\": {}}}", n * i, n + i, n % 2))
+        .map(|n| {
+            format!(
+                "{{\"id\": {}, \"name\": \"user{}\", \"online\": {}}}",
+                n * i,
+                n + i,
+                n % 2
+            )
+        })
         .collect();
     format!("[{}]", items.join(", "))
 }
@@ -124,7 +133,13 @@ async fn main() -> Result<()> {
     println!("{connections} connections, bytes resident for each:\n");
     println!("| server | just opened | quiet after {MESSAGES} messages of 1 KiB |\n|---|---|---|");
     let program = std::env::current_exe()?;
-    for name in ["off", "shared", "dedicated-10", "dedicated-12", "dedicated-15"] {
+    for name in [
+        "off",
+        "shared",
+        "dedicated-10",
+        "dedicated-12",
+        "dedicated-15",
+    ] {
         let mut command = Command::new(&program);
         command.args(["serve", name]);
         if let Some(process) = Process::start(command) {

@@ -2,23 +2,28 @@
 //! `poll` function, so that dropping a future that called it loses nothing.
 
 use std::io::IoSlice;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use longwire_proto::limits::{BudgetExhausted, Share};
-use longwire_proto::{Connection, Input, Limit, MemoryBudget, TransportState};
+use longwire_proto::{
+    Connection, Input, Limit, MemoryBudget, MessageKind, Payload, SendError, TransportState,
+};
 use tokio::task::coop;
-use tokio::time::{Sleep, sleep_until};
 
 use crate::inbox::{Arrival, Inbox, Piece, Stream};
 use crate::message::Event;
 use crate::options::Options;
+use crate::timer::Timer;
 use crate::transport::{Io, now, with_scratch};
 
 /// The longest that a transport is kept for its last bytes, whatever the
 /// setting.
 const MOST: Duration = Duration::from_hours(1);
+
+/// Bytes of answers that are gathered at most.
+const GATHER: usize = 64 << 10;
 
 /// Slices given to one write.
 const SLICES: usize = 16;
@@ -43,12 +48,20 @@ enum Writing {
     Failed,
 }
 
+/// Input that was read and not handled yet.
+struct Unhandled {
+    bytes: Vec<u8>,
+    /// Where in `bytes` it starts.
+    at: usize,
+    /// Whether the program has been given something and has not come back since:
+    /// it may answer.
+    answering: bool,
+}
+
 pub(crate) struct Driver {
     link: Option<Link>,
     pub(crate) connection: Connection,
-    /// Input that was read and not handled yet, from `handled` on.
-    unhandled: Vec<u8>,
-    handled: usize,
+    unhandled: Unhandled,
     /// What the task that drives the socket has read ahead.
     inbox: Inbox,
     /// What becomes of a message that arrives in pieces.
@@ -58,7 +71,7 @@ pub(crate) struct Driver {
     /// Whether messages arrive in pieces even where the program wants them
     /// whole.
     always_pieces: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     /// By when the transport of a closed connection is dropped, flushed or not.
     dropped_by: Option<Instant>,
     /// Whether nobody will read what arrives: it is dropped.
@@ -86,12 +99,15 @@ impl Driver {
                 flushed: true,
             }),
             connection,
-            unhandled,
-            handled: 0,
+            unhandled: Unhandled {
+                bytes: unhandled,
+                at: 0,
+                answering: false,
+            },
             inbox: Inbox::default(),
             stream: Stream::default(),
             always_pieces: options.message_streams,
-            timer: None,
+            timer: Timer::default(),
             dropped_by: None,
             discard: false,
             released: false,
@@ -219,7 +235,7 @@ impl Driver {
     /// Drops the transport, whatever is left to say.
     pub(crate) fn cut(&mut self) {
         self.link = None;
-        self.timer = None;
+        self.timer.clear();
         self.connection.handle_transport_lost();
     }
 
@@ -249,6 +265,76 @@ impl Driver {
         self.count_held();
     }
 
+    /// Whether what is sent now had better wait a moment: the program answers
+    /// messages that were read at once, and all answers fit one write. What waits
+    /// leaves when the program comes back for more, or is not busy any more.
+    pub(crate) fn is_gathering(&self) -> bool {
+        self.unhandled.answering
+            && !self.unhandled.bytes.is_empty()
+            && self.connection.buffered() < GATHER
+            && self.connection.is_open()
+            && !self.connection.should_transmit()
+    }
+
+    /// The program does something else now.
+    pub(crate) fn stop_gathering(&mut self) {
+        self.unhandled.answering = false;
+    }
+
+    /// Whether there is nothing to do but to wait for what the program has asked.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let flushed = self.link.as_ref().is_some_and(|link| link.flushed);
+        flushed
+            && !self.discard
+            && !self.released
+            && self.connection.is_open()
+            && self.connection.buffered() == 0
+    }
+
+    /// Sends a message at once where nothing waits before it, so that it is copied
+    /// nowhere; or queues it.
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: MessageKind,
+        payload: &Bytes,
+    ) -> Result<(), SendError> {
+        let Some(link) = &mut self.link else {
+            return self.connection.send_bytes(kind, payload);
+        };
+        if link.writing != Writing::Open {
+            return self.connection.send_bytes(kind, payload);
+        }
+        let Link { io, flushed, .. } = link;
+        let mut failed = false;
+        let write = |slices: &[IoSlice<'_>]| match io.poll_write(cx, slices) {
+            Poll::Ready(Ok(count)) if count > 0 => {
+                *flushed = false;
+                count
+            }
+            Poll::Pending => 0,
+            Poll::Ready(result) => {
+                tracing::debug!(?result, "writing failed");
+                failed = true;
+                0
+            }
+        };
+        let payload = Payload::Shared(payload);
+        self.connection.send_through(kind, payload, now(), write)?;
+        if failed {
+            self.fail_writing();
+        }
+        Ok(())
+    }
+
+    fn fail_writing(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.writing = Writing::Failed;
+            link.flushed = true;
+        }
+        self.connection.handle_output_failed(now());
+    }
+
     /// Writes all that waits. Ready when nothing does, be it because the
     /// transport is gone.
     pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -272,9 +358,7 @@ impl Driver {
                 }
                 Poll::Ready(result) => {
                     tracing::debug!(?result, "writing failed");
-                    link.writing = Writing::Failed;
-                    link.flushed = true;
-                    self.connection.handle_output_failed(now());
+                    self.fail_writing();
                     return Poll::Ready(());
                 }
             }
@@ -285,9 +369,7 @@ impl Driver {
                 Poll::Ready(Ok(())) => link.flushed = true,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "flushing failed");
-                    link.writing = Writing::Failed;
-                    link.flushed = true;
-                    self.connection.handle_output_failed(now());
+                    self.fail_writing();
                 }
             }
         }
@@ -326,7 +408,7 @@ impl Driver {
     fn poll_input(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Arrival>> {
         loop {
             // Answers to what was read at once leave together, but not too many.
-            let gather = !self.unhandled.is_empty() && !self.connection.should_transmit();
+            let gather = !self.unhandled.bytes.is_empty() && !self.connection.should_transmit();
             let blocked = !gather && self.poll_transmit(cx).is_pending();
             if blocked && !coop::has_budget_remaining() {
                 // The transport may take more: this task's turn is over.
@@ -354,8 +436,11 @@ impl Driver {
             }
             match event {
                 Some(event) if wanted.includes(&event) => {
-                    // The program may take its time: no answer waits for it.
-                    let _ = self.poll_transmit(cx);
+                    // The program may take its time: no pong waits for it.
+                    if self.connection.has_control_output() {
+                        let _ = self.poll_transmit(cx);
+                    }
+                    self.unhandled.answering = true;
                     return Poll::Ready(Some(event));
                 }
                 _ => {}
@@ -379,7 +464,7 @@ impl Driver {
                     return Poll::Pending;
                 }
                 self.link = None;
-                self.timer = None;
+                self.timer.clear();
                 return Poll::Ready(());
             }
             TransportState::ShutDown if !blocked => self.shut_down(cx),
@@ -406,11 +491,11 @@ impl Driver {
         let at = *self
             .dropped_by
             .get_or_insert_with(|| now() + self.connection.config().close_timeout.min(MOST));
-        self.timer = None;
+        self.timer.clear();
         if now() >= at {
             return Poll::Ready(());
         }
-        self.arm(at).poll(cx)
+        self.timer.poll(cx, at)
     }
 
     /// Nothing is there to read. Ready where something happened all the same.
@@ -441,7 +526,7 @@ impl Driver {
             Poll::Ready(Ok(count)) => {
                 let mut input = Input::new(&mut scratch[..count]);
                 let event = self.handle_input(&mut input);
-                self.unhandled.extend_from_slice(input.as_slice());
+                self.unhandled.bytes.extend_from_slice(input.as_slice());
                 Poll::Ready(event)
             }
             Poll::Ready(Err(error)) => {
@@ -469,18 +554,18 @@ impl Driver {
     }
 
     fn handle_unhandled(&mut self) -> Option<Arrival> {
-        if self.unhandled.is_empty() {
+        let Unhandled { bytes, at, .. } = &mut self.unhandled;
+        if bytes.is_empty() {
             return None;
         }
-        let mut unhandled = std::mem::take(&mut self.unhandled);
-        let mut input = Input::new(&mut unhandled[self.handled..]);
+        let (mut bytes, handled) = (std::mem::take(bytes), *at);
+        let mut input = Input::new(&mut bytes[handled..]);
         let event = self.handle_input(&mut input);
         let left = input.len();
+        self.unhandled.at = 0;
         if left > 0 {
-            self.handled = unhandled.len() - left;
-            self.unhandled = unhandled;
-        } else {
-            self.handled = 0;
+            self.unhandled.at = bytes.len() - left;
+            self.unhandled.bytes = bytes;
         }
         event
     }
@@ -506,34 +591,22 @@ impl Driver {
         let Some(at) = self.connection.next_timeout() else {
             return Poll::Pending;
         };
+        if self.timer.waits_for(at) {
+            return Poll::Pending;
+        }
         let now = now();
         if at <= now {
             self.connection.handle_timeout(now);
             return Poll::Ready(());
         }
-        if self.arm(at).poll(cx).is_pending() {
+        if self.timer.poll(cx, at).is_pending() {
             return Poll::Pending;
         }
         // The timer was set for an instant that has been put off since.
-        self.timer = None;
-        match self.arm(at).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                self.connection.handle_timeout(at);
-                Poll::Ready(())
-            }
-        }
-    }
-
-    /// The timer, set to go off at `at` or before: a deadline that is put off
-    /// again and again does not touch it.
-    fn arm(&mut self, at: Instant) -> Pin<&mut Sleep> {
-        let at = tokio::time::Instant::from_std(at);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if timer.deadline() > at {
-            timer.as_mut().reset(at);
-        }
-        timer.as_mut()
+        self.timer.clear();
+        ready!(self.timer.poll(cx, at));
+        self.connection.handle_timeout(at);
+        Poll::Ready(())
     }
 }
 

@@ -55,6 +55,8 @@ mod transport;
 
 mod waiting;
 
+mod timer;
+
 mod options;
 
 mod inbox;

@@ -50,6 +50,14 @@ impl Message {
         }
     }
 
+    /// The bytes as they are shared.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
     /// Bytes of the message.
     pub fn len(&self) -> usize {
         self.as_bytes().len()

@@ -41,9 +41,11 @@ impl Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(io) => Pin::new(io).poll_write_vectored(cx, slices),
-            Self::Boxed(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        match (self, slices) {
+            // A single slice is cheaper told as such.
+            (Self::Tcp(io), [one]) => Pin::new(io).poll_write(cx, one),
+            (Self::Tcp(io), slices) => Pin::new(io).poll_write_vectored(cx, slices),
+            (Self::Boxed(io), slices) => Pin::new(io).poll_write_vectored(cx, slices),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::header::FrameHeader;
 use crate::limits::{Limit, Limits, Share};
 use crate::message::{ControlPayload, Data, MessageKind, Piece, Text};
 use crate::opcode::Opcode;
-use crate::utf8::{Utf8Error, Utf8Validator, validate};
+use crate::utf8::{Utf8Validator, validate};
 
 /// What the frames make up.
 #[derive(Debug)]
@@ -259,7 +259,7 @@ impl Assembler {
         }
         if last {
             if let Some(utf8) = &mut message.utf8 {
-                utf8.finish().map_err(invalid)?;
+                utf8.finish()?;
             }
         } else {
             self.unfinished = Some(message);
@@ -288,7 +288,7 @@ fn check_size(size: u64, max: usize) -> Result<(), ProtocolError> {
 /// A message that is a single piece.
 fn whole(opcode: Opcode, data: &mut [u8]) -> Result<Assembled<'_>, ProtocolError> {
     if opcode == Opcode::Text {
-        let text = validate(data).map_err(invalid)?;
+        let text = validate(data)?;
         Ok(Assembled::Text(Text::Borrowed(text)))
     } else {
         Ok(Assembled::Binary(Data::Borrowed(data)))
@@ -361,7 +361,7 @@ impl Unfinished {
     /// Sees that the next bytes of a text may be part of one.
     fn judge(&mut self, plain: &[u8]) -> Result<(), ProtocolError> {
         match &mut self.utf8 {
-            Some(utf8) => utf8.push(plain).map_err(invalid),
+            Some(utf8) => utf8.push(plain).map_err(ProtocolError::from),
             None => Ok(()),
         }
     }
@@ -385,7 +385,7 @@ impl Unfinished {
         let Some(mut utf8) = self.utf8 else {
             return Ok(Assembled::Binary(Data::Owned(buffer)));
         };
-        utf8.finish().map_err(invalid)?;
+        utf8.finish()?;
         match String::from_utf8(buffer) {
             Ok(text) => Ok(Assembled::Text(Text::Owned(text))),
             Err(error) => Err(ProtocolError::InvalidUtf8 {
@@ -446,8 +446,4 @@ impl PlainSink for Plain<'_> {
             Form::Pieces { history, .. } => history.as_slice(),
         }
     }
-}
-
-fn invalid(error: Utf8Error) -> ProtocolError {
-    ProtocolError::InvalidUtf8 { at: error.at }
 }

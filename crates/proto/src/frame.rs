@@ -5,9 +5,20 @@
 
 use std::fmt;
 
+use crate::Role;
 use crate::error::ProtocolError;
 use crate::header::{FrameHeader, HeaderRules};
 use crate::mask::apply_mask;
+use crate::opcode::{MessageKind, Opcode};
+
+/// The first byte of a text message in one frame.
+const TEXT_ALONE: u8 = 0x80 | Opcode::Text as u8;
+
+/// The first byte of a binary message in one frame.
+const BINARY_ALONE: u8 = 0x80 | Opcode::Binary as u8;
+
+/// The bit of the second byte that says that the payload is masked.
+const MASKED: u8 = 0x80;
 
 /// Bytes that arrived and are not consumed yet. What is handed out of them
 /// borrows from the caller's buffer, not from this cursor, so a connection can
@@ -111,10 +122,50 @@ impl FrameDecoder {
         }
     }
 
-    #[cfg(test)]
     /// Whether the stream may end here without cutting a frame.
     pub(crate) fn is_between_frames(&self) -> bool {
         matches!(self.position, Position::Header { kept: 0 })
+    }
+
+    /// The next frame where it is what most are: a message of its own that is not
+    /// compressed, has at most `most` bytes, and is whole in the input. All others
+    /// are left for [`FrameDecoder::next`] to judge.
+    pub(crate) fn next_message<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        receiver: Role,
+        most: usize,
+    ) -> Option<(MessageKind, &'a mut [u8])> {
+        if !self.is_between_frames() {
+            return None;
+        }
+        let (&[first, second], rest) = input.as_slice().split_first_chunk()?;
+        let kind = match first {
+            TEXT_ALONE => MessageKind::Text,
+            BINARY_ALONE => MessageKind::Binary,
+            _ => return None,
+        };
+        let masked = second & MASKED != 0;
+        if masked != (receiver == Role::Server) {
+            return None;
+        }
+        let (len, key_at) = match second & !MASKED {
+            short @ 0..=125 => (usize::from(short), 2),
+            126 => {
+                let len = u16::from_be_bytes(*rest.first_chunk()?);
+                (Some(len).filter(|&len| len > 125)?.into(), 4)
+            }
+            _ => return None,
+        };
+        let start = key_at + if masked { 4 } else { 0 };
+        if len > most || input.len() < start + len {
+            return None;
+        }
+        let (header, payload) = input.take(start + len).split_at_mut(start);
+        if masked && let Some(&key) = header[key_at..].first_chunk() {
+            apply_mask(payload, key, 0);
+        }
+        Some((kind, payload))
     }
 
     //= rfc6455#6.2-1, rfc6455#6.2-4

@@ -227,6 +227,9 @@ impl Share {
         let Some(budget) = &self.budget else {
             return Ok(());
         };
+        if bytes == self.held {
+            return Ok(());
+        }
         if bytes > self.held {
             budget.reserve(bytes - self.held)?;
         } else {

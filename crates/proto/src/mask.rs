@@ -11,17 +11,25 @@ pub fn apply_mask(data: &mut [u8], key: [u8; 4], offset: u64) {
     }
     // Whole chunks of a fixed size become vector instructions without any
     // `unsafe`; the key repeated to that size stays in registers.
-    let mut wide = [0; 64];
-    for (i, byte) in wide.iter_mut().enumerate() {
-        *byte = rotated[i & 3];
-    }
     let mut chunks = data.chunks_exact_mut(64);
-    for chunk in &mut chunks {
-        for (byte, key) in chunk.iter_mut().zip(&wide) {
-            *byte ^= key;
+    if chunks.len() > 0 {
+        let mut wide = [0; 64];
+        for (i, byte) in wide.iter_mut().enumerate() {
+            *byte = rotated[i & 3];
+        }
+        for chunk in &mut chunks {
+            for (byte, key) in chunk.iter_mut().zip(&wide) {
+                *byte ^= key;
+            }
         }
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(&wide) {
+    let key = u32::from_ne_bytes(rotated);
+    let key = u64::from(key) << 32 | u64::from(key);
+    let (words, rest) = chunks.into_remainder().as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
     }
 }

@@ -4,25 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::header::MAX_CONTROL_PAYLOAD;
-use crate::opcode::Opcode;
-
-/// What a data message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MessageKind {
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Binary,
-}
-
-impl MessageKind {
-    pub(crate) fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
-    }
-}
+pub use crate::opcode::MessageKind;
 
 /// A piece of a message that is handed out as it arrives.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 //! the first byte that cannot be part of any valid text, wherever reads and
 //! fragments end.
 
+use crate::error::ProtocolError;
+
 /// Pieces at least this long are checked with SIMD; shorter ones are faster
 /// without.
 const SIMD_FROM: usize = 64;
@@ -105,6 +107,12 @@ pub fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
         }
     };
     Err(Utf8Error { at: at as u64 })
+}
+
+impl From<Utf8Error> for ProtocolError {
+    fn from(error: Utf8Error) -> Self {
+        Self::InvalidUtf8 { at: error.at }
+    }
 }
 
 #[cfg(test)]

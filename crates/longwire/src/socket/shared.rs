@@ -34,8 +34,25 @@ struct Waiting(Mutex<Wakers>);
 #[derive(Default)]
 struct Wakers {
     receiver: Option<Waker>,
+    /// Whether the receiver waits; it may be known and do something else.
+    receiving: bool,
     keeper: Option<Waker>,
     others: Vec<Waker>,
+}
+
+impl Wakers {
+    /// Takes out those that are to be woken now.
+    fn take(&mut self) -> (Option<Waker>, Option<Waker>, Vec<Waker>) {
+        let receiver = self.receiver.take_if(|_| self.receiving);
+        self.receiving = false;
+        // A keeper in the same task has its turn with the receiver.
+        let elsewhere = |keeper: &mut Waker| {
+            let same = receiver.as_ref().is_some_and(|r| r.will_wake(keeper));
+            !same
+        };
+        let keeper = self.keeper.take_if(elsewhere);
+        (receiver, keeper, std::mem::take(&mut self.others))
+    }
 }
 
 impl Wake for Waiting {
@@ -44,11 +61,7 @@ impl Wake for Waiting {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let Wakers {
-            receiver,
-            keeper,
-            others,
-        } = std::mem::take(&mut *lock(&self.0));
+        let (receiver, keeper, others) = lock(&self.0).take();
         for waker in receiver.into_iter().chain(keeper).chain(others) {
             waker.wake();
         }
@@ -94,11 +107,16 @@ impl Shared {
     }
 
     fn wait_as_receiver(&self, cx: &Context<'_>) {
-        set(&mut lock(&self.waiting.0).receiver, cx.waker());
+        let mut waiting = lock(&self.waiting.0);
+        set(&mut waiting.receiver, cx.waker());
+        waiting.receiving = true;
     }
 
-    fn wait_as_keeper(&self, cx: &Context<'_>) {
-        set(&mut lock(&self.waiting.0).keeper, cx.waker());
+    /// Says whether a receiver waits too.
+    fn wait_as_keeper(&self, cx: &Context<'_>) -> bool {
+        let mut waiting = lock(&self.waiting.0);
+        set(&mut waiting.keeper, cx.waker());
+        waiting.receiving
     }
 
     /// Senders, and those that wait for the end.
@@ -111,6 +129,15 @@ impl Shared {
 
     fn wake_keeper(&self) {
         let keeper = lock(&self.waiting.0).keeper.take();
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
+    }
+
+    /// Has the keeper run soon, where it does not run in this task anyway.
+    fn leave_to_keeper(&self, cx: &Context<'_>) {
+        let elsewhere = |keeper: &mut Waker| !keeper.will_wake(cx.waker());
+        let keeper = lock(&self.waiting.0).keeper.take_if(elsewhere);
         if let Some(keeper) = keeper {
             keeper.wake();
         }
@@ -129,27 +156,20 @@ impl Shared {
     fn poll_received<T>(
         &self,
         cx: &Context<'_>,
-        poll: impl Fn(&mut Driver, &mut Context<'_>) -> Poll<T>,
+        poll: impl FnOnce(&mut Driver, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let receive = || {
-            let (received, made_room) = self.with(|driver, cx| {
-                let had_room = driver.has_room();
-                let received = poll(driver, cx);
-                (received, !had_room && driver.has_room())
-            });
-            if made_room {
-                self.wake_keeper();
-            }
-            received
-        };
-        let mut received = receive();
-        if received.is_pending() {
-            // Once more, so that nothing falls between looking and waiting.
-            self.wait_as_receiver(cx);
-            received = receive();
-            if received.is_ready() {
-                self.stop_waiting_as_receiver(cx);
-            }
+        // Said before looking, so that nothing falls in between.
+        self.wait_as_receiver(cx);
+        let (received, made_room) = self.with(|driver, cx| {
+            let had_room = driver.has_room();
+            let received = poll(driver, cx);
+            (received, !had_room && driver.has_room())
+        });
+        if made_room {
+            self.wake_keeper();
+        }
+        if received.is_ready() {
+            self.stop_waiting_as_receiver(cx);
         }
         received
     }
@@ -158,7 +178,7 @@ impl Shared {
     /// reading is the keeper's.
     fn stop_waiting_as_receiver(&self, cx: &Context<'_>) {
         let mut waiting = lock(&self.waiting.0);
-        waiting.receiver = None;
+        waiting.receiving = false;
         // A keeper in the same task has its turn when the program waits.
         let elsewhere = |keeper: &mut Waker| !keeper.will_wake(cx.waker());
         let keeper = match self.drive {
@@ -183,45 +203,62 @@ impl Shared {
         cx: &Context<'_>,
         message: &mut Option<Outgoing>,
     ) -> Poll<Result<()>> {
-        let mut result = self.try_send(message);
+        let (mut result, mut left) = self.try_send(message);
         if result.is_pending() {
             // Once more, so that nothing falls between looking and waiting.
             self.wait(cx);
-            result = self.try_send(message);
+            (result, left) = self.try_send(message);
         }
-        // What did not fit the kernel is the keeper's to write.
-        if result.is_ready() && self.connection(|connection| connection.buffered() > 0) {
-            self.wake_keeper();
+        if result.is_ready() && left {
+            self.leave_to_keeper(cx);
         }
         result
     }
 
-    fn try_send(&self, message: &mut Option<Outgoing>) -> Poll<Result<()>> {
+    /// Says too whether something is left to write, which is the keeper's to do.
+    fn try_send(&self, message: &mut Option<Outgoing>) -> (Poll<Result<()>>, bool) {
         self.with(|driver, cx| {
-            if let Some(waiting) = message {
-                // A message goes out whole: not between another's fragments,
-                // whose end wakes us.
-                let other = waiting.starts_message() && driver.connection.is_in_message();
-                if other && driver.connection.is_open() {
-                    return Poll::Pending;
-                }
-                if driver.poll_room(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                enqueue(&mut driver.connection, waiting)?;
-                *message = None;
-            }
-            if driver.poll_transmit(cx).is_pending()
-                && driver.connection.is_output_full()
-                && driver.poll_room(cx).is_pending()
-            {
+            let result = Self::send_with(driver, cx, message);
+            (result, driver.connection.buffered() > 0)
+        })
+    }
+
+    fn send_with(
+        driver: &mut Driver,
+        cx: &mut Context<'_>,
+        message: &mut Option<Outgoing>,
+    ) -> Poll<Result<()>> {
+        if let Some(waiting) = message {
+            // A message goes out whole: not between another's fragments,
+            // whose end wakes us.
+            let other = waiting.starts_message() && driver.connection.is_in_message();
+            if other && driver.connection.is_open() {
                 return Poll::Pending;
             }
-            if driver.has_lost_output() {
-                return Poll::Ready(Err(no_longer_open(&driver.connection)));
+            if driver.poll_room(cx).is_pending() {
+                return Poll::Pending;
             }
-            Poll::Ready(Ok(()))
-        })
+            match waiting {
+                Outgoing::Message(message) if !driver.is_gathering() => driver
+                    .send(cx, message.kind(), message.bytes())
+                    .map_err(|error| told(error, &driver.connection))?,
+                waiting => enqueue(&mut driver.connection, waiting)?,
+            }
+            *message = None;
+            if driver.is_gathering() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if driver.poll_transmit(cx).is_pending()
+            && driver.connection.is_output_full()
+            && driver.poll_room(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
+        if driver.has_lost_output() {
+            return Poll::Ready(Err(no_longer_open(&driver.connection)));
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Takes a message without writing it, for a sink that is ready.
@@ -327,11 +364,15 @@ impl Shared {
     /// What the keeper does. Ready once the program let go of the socket, or the
     /// connection has ended.
     pub(crate) fn poll_keep(&self, cx: &Context<'_>) -> Poll<()> {
-        self.wait_as_keeper(cx);
+        let attended = self.wait_as_keeper(cx) && self.drive == Drive::Caller;
+        if attended && lock(&self.driver).is_at_rest() {
+            return Poll::Pending;
+        }
         // Where nobody waits for messages, pings have still to be answered, and a
         // peer that is gone to be noticed.
-        let unattended = self.drive == Drive::Task || lock(&self.waiting.0).receiver.is_none();
+        let unattended = !attended;
         self.with(|driver, cx| {
+            driver.stop_gathering();
             if unattended || driver.discard || !driver.connection.is_open() {
                 let _ = driver.poll_drive(cx);
             } else {
@@ -416,7 +457,7 @@ fn enqueue(connection: &mut Connection, outgoing: &Outgoing) -> Result<()> {
     let result = match outgoing {
         Outgoing::Message(message) => {
             let kind = message.kind();
-            connection.send_bytes(kind, message.clone().into_bytes())
+            connection.send_bytes(kind, message.bytes())
         }
         Outgoing::Encoded(message) => connection.send_encoded(message),
         Outgoing::Fragment {

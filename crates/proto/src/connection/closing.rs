@@ -14,21 +14,21 @@ use crate::limits::Limit;
 use crate::message::ControlPayload;
 use crate::opcode::Opcode;
 
-/// Where in its life a connection is.
+/// Where in its life a connection is. Small while it is open.
 #[derive(Debug)]
 pub(super) enum State {
     Open,
     /// Our Close frame is on its way, the peer's is awaited.
     CloseSent {
         by: ClosedBy,
-        deadline: Deadline,
+        deadline: Box<Deadline>,
     },
     /// Both Close frames are exchanged, or this end gave up: what waits is
     /// still written, what comes is dropped.
     Ending {
-        closed: Closed,
+        closed: Box<Closed>,
         end: End,
-        deadline: Deadline,
+        deadline: Box<Deadline>,
     },
     /// Writing has failed. Input is read on, as the peer's Close frame may be
     /// in it.
@@ -37,7 +37,7 @@ pub(super) enum State {
         closing: Option<ClosedBy>,
         deadline: Instant,
     },
-    Closed(Closed),
+    Closed(Box<Closed>),
 }
 
 /// Who ends the transport.
@@ -110,7 +110,7 @@ impl Connection {
     //= rfc6455#7.1.3-1
     fn start_closing(&mut self, frame: Option<&CloseFrame>, by: ClosedBy, now: Instant) {
         self.push_close(frame);
-        let deadline = self.deadline(now, self.config.close_timeout);
+        let deadline = Box::new(self.deadline(now, self.config.close_timeout));
         self.state = State::CloseSent { by, deadline };
     }
 
@@ -141,7 +141,7 @@ impl Connection {
                 (ClosedBy::Peer, true)
             }
         };
-        let closed = Closed {
+        let closed = Box::new(Closed {
             code: frame
                 .as_ref()
                 .map_or(CloseCode::NO_STATUS, CloseFrame::code),
@@ -150,7 +150,7 @@ impl Connection {
                 .map_or_else(String::new, |f| f.reason().to_owned()),
             clean,
             by,
-        };
+        });
         //= rfc6455#5.5.1-12, rfc6455#5.5.1-13, rfc6455#7.1.1-2
         //= rfc6455#7.1.1-4, rfc6455#7.1.1-5
         let end = match self.role() {
@@ -161,7 +161,7 @@ impl Connection {
         self.state = State::Ending {
             closed,
             end,
-            deadline: self.deadline(now, self.config.close_timeout),
+            deadline: Box::new(self.deadline(now, self.config.close_timeout)),
         };
         self.finish_if_done();
         Ok(frame)
@@ -207,9 +207,9 @@ impl Connection {
         }
         self.assembler.clear();
         self.state = State::Ending {
-            closed: Closed::abnormal(by),
+            closed: Box::new(Closed::abnormal(by)),
             end: End::Linger,
-            deadline: self.deadline(now, self.config.linger),
+            deadline: Box::new(self.deadline(now, self.config.linger)),
         };
         self.finish_if_done();
     }
@@ -291,7 +291,7 @@ impl Connection {
             return;
         }
         if self.input_ended || *end == End::Drop {
-            let closed = closed.clone();
+            let closed = Closed::clone(closed);
             self.become_closed(closed);
         }
     }
@@ -300,14 +300,14 @@ impl Connection {
         self.drop_output();
         self.assembler.clear();
         self.forget_context();
-        self.state = State::Closed(closed);
+        self.state = State::Closed(Box::new(closed));
     }
 
     /// Closes the connection, whatever waits to be written. Where that has our
     /// own Close frame in it, the closing handshake is not done.
     fn end_without_output(&mut self) {
         if let State::Ending { closed, .. } = &self.state {
-            let mut closed = closed.clone();
+            let mut closed = Closed::clone(closed);
             closed.clean &= !self.output.has_data();
             self.become_closed(closed);
         }

@@ -87,17 +87,15 @@ pub(super) enum Due {
 /// The pings of one connection.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    settings: Heartbeat,
     next: Instant,
     count: u64,
-    asked: Option<Asked>,
+    asked: Option<Box<Asked>>,
     latency: Option<Duration>,
 }
 
 impl Pulse {
     pub(super) fn new(settings: Heartbeat, now: Instant) -> Self {
         Self {
-            settings,
             next: later(now, settings.interval),
             count: 0,
             asked: None,
@@ -110,10 +108,12 @@ impl Pulse {
     }
 
     pub(super) fn next_timeout(&self) -> Instant {
-        self.asked.map_or(self.next, |asked| asked.deadline.at)
+        self.asked
+            .as_ref()
+            .map_or(self.next, |asked| asked.deadline.at)
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant, moved: u64) -> Due {
+    pub(super) fn handle_timeout(&mut self, settings: Heartbeat, now: Instant, moved: u64) -> Due {
         if let Some(asked) = &mut self.asked {
             if asked.deadline.has_passed(now, moved) {
                 return Due::Dead;
@@ -125,13 +125,13 @@ impl Pulse {
         }
         self.count += 1;
         let payload = self.count.to_be_bytes();
-        self.next = later(now, self.settings.interval);
-        self.asked = Some(Asked {
+        self.next = later(now, settings.interval);
+        self.asked = Some(Box::new(Asked {
             at: now,
             payload,
-            deadline: Deadline::new(now, self.settings.timeout, moved),
+            deadline: Deadline::new(now, settings.timeout, moved),
             overtaken: false,
-        });
+        }));
         Due::Ping(payload)
     }
 
@@ -144,7 +144,7 @@ impl Pulse {
 
     /// Says whether the pong answers a ping of the heartbeat.
     pub(super) fn handle_pong(&mut self, payload: &[u8], now: Instant) -> bool {
-        let Some(asked) = self.asked else {
+        let Some(asked) = &self.asked else {
             return false;
         };
         if asked.payload == payload {
@@ -169,11 +169,14 @@ mod tests {
     fn a_ping_is_due_every_interval_and_its_pong_gives_the_latency() {
         let start = Instant::now();
         let mut pulse = Pulse::new(Heartbeat::default(), start);
-        assert_eq!(pulse.handle_timeout(start + 19 * SECOND, 0), Due::Nothing);
+        assert_eq!(
+            pulse.handle_timeout(Heartbeat::default(), start + 19 * SECOND, 0),
+            Due::Nothing
+        );
         let asked = pulse.next_timeout();
         assert_eq!(asked, start + 20 * SECOND);
         assert_eq!(
-            pulse.handle_timeout(asked, 0),
+            pulse.handle_timeout(Heartbeat::default(), asked, 0),
             Due::Ping([0, 0, 0, 0, 0, 0, 0, 1])
         );
         pulse.handle_pong(b"other", asked + SECOND);
@@ -188,13 +191,19 @@ mod tests {
         let start = Instant::now();
         let mut pulse = Pulse::new(Heartbeat::default(), start);
         let mut now = start + 20 * SECOND;
-        assert!(matches!(pulse.handle_timeout(now, 0), Due::Ping(_)));
+        assert!(matches!(
+            pulse.handle_timeout(Heartbeat::default(), now, 0),
+            Due::Ping(_)
+        ));
         pulse.handle_pong(b"unasked", now);
         assert_eq!(pulse.next_timeout(), now + 20 * SECOND, "the ping's own");
         pulse.handle_other_ping();
         pulse.handle_pong(b"other", now);
         now += 20 * SECOND;
-        assert!(matches!(pulse.handle_timeout(now, 0), Due::Ping(_)));
+        assert!(matches!(
+            pulse.handle_timeout(Heartbeat::default(), now, 0),
+            Due::Ping(_)
+        ));
         assert_eq!(pulse.latency(), None);
     }
 
@@ -203,11 +212,17 @@ mod tests {
         let start = Instant::now();
         let mut pulse = Pulse::new(Heartbeat::default(), start);
         assert!(matches!(
-            pulse.handle_timeout(start + 20 * SECOND, 0),
+            pulse.handle_timeout(Heartbeat::default(), start + 20 * SECOND, 0),
             Due::Ping(_)
         ));
-        assert_eq!(pulse.handle_timeout(start + 39 * SECOND, 20), Due::Nothing);
-        assert_eq!(pulse.handle_timeout(start + 40 * SECOND, 20), Due::Dead);
+        assert_eq!(
+            pulse.handle_timeout(Heartbeat::default(), start + 39 * SECOND, 20),
+            Due::Nothing
+        );
+        assert_eq!(
+            pulse.handle_timeout(Heartbeat::default(), start + 40 * SECOND, 20),
+            Due::Dead
+        );
     }
 
     #[test]
@@ -215,13 +230,16 @@ mod tests {
         let start = Instant::now();
         let mut pulse = Pulse::new(Heartbeat::default(), start);
         assert!(matches!(
-            pulse.handle_timeout(start + 20 * SECOND, 0),
+            pulse.handle_timeout(Heartbeat::default(), start + 20 * SECOND, 0),
             Due::Ping(_)
         ));
         assert_eq!(
-            pulse.handle_timeout(start + 40 * SECOND, 4096),
+            pulse.handle_timeout(Heartbeat::default(), start + 40 * SECOND, 4096),
             Due::Nothing
         );
-        assert_eq!(pulse.handle_timeout(start + 60 * SECOND, 8191), Due::Dead);
+        assert_eq!(
+            pulse.handle_timeout(Heartbeat::default(), start + 60 * SECOND, 8191),
+            Due::Dead
+        );
     }
 }

@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 pub use config::Config;
 pub use heartbeat::Heartbeat;
 pub use send::{EncodedMessage, SendError};
+pub use sending::Payload;
 
 use crate::Role;
 use crate::assembler::{Assembled, Assembler};
@@ -47,8 +48,9 @@ use crate::error::ProtocolError;
 use crate::frame::{FrameDecoder, Input};
 use crate::header::HeaderRules;
 use crate::limits::{MemoryBudget, Share};
-use crate::message::{ControlPayload, Data, Piece, Text};
+use crate::message::{ControlPayload, Data, MessageKind, Piece, Text};
 use crate::opcode::Opcode;
+use crate::utf8::validate;
 use closing::State;
 use heartbeat::{Due, Pulse, later};
 use output::Output;
@@ -237,6 +239,11 @@ impl Connection {
         self.output.len()
     }
 
+    /// Whether pings or pongs wait for the transport.
+    pub fn has_control_output(&self) -> bool {
+        self.output.has_control()
+    }
+
     /// How far the messages sent reach in the stream of all their frames, pings
     /// and pongs left out, and how much of that the transport has taken: both in
     /// bytes since the connection was opened.
@@ -278,6 +285,9 @@ impl Connection {
     /// consumed; what is unfinished is kept. Call again until then, with the
     /// output transmitted in between where [`Connection::should_transmit`].
     pub fn handle_input<'a>(&mut self, input: &mut Input<'a>, now: Instant) -> Option<Event<'a>> {
+        if let Some(event) = self.handle_message(input, now) {
+            return Some(event);
+        }
         loop {
             if !self.state.reads_frames() {
                 self.received += input.len() as u64;
@@ -302,6 +312,29 @@ impl Connection {
                 Ok(Some(event)) => return Some(event),
                 Ok(None) => {}
                 Err(error) => self.fail(error, now),
+            }
+        }
+    }
+
+    /// The short way of what most frames are: whole messages.
+    fn handle_message<'a>(&mut self, input: &mut Input<'a>, now: Instant) -> Option<Event<'a>> {
+        if !self.state.reads_frames() || self.pieces || self.assembler.in_message() {
+            return None;
+        }
+        let before = input.len();
+        let limits = &self.config.limits;
+        let most = limits.frame_size.min(limits.message_size);
+        let (kind, data) = self.decoder.next_message(input, self.role(), most)?;
+        self.received += (before - input.len()) as u64;
+        self.last_message = now;
+        if kind == MessageKind::Binary {
+            return Some(Event::Binary(Data::Borrowed(data)));
+        }
+        match validate(data) {
+            Ok(text) => Some(Event::Text(Text::Borrowed(text))),
+            Err(error) => {
+                self.fail(error.into(), now);
+                None
             }
         }
     }
@@ -369,14 +402,19 @@ impl Connection {
     pub fn handle_transmitted(&mut self, count: usize, now: Instant) {
         let count = count.min(self.output.len());
         let data = self.output.advance(count);
+        self.note_transmitted(count, data, now);
+        self.count_output();
+        self.finish_if_done();
+    }
+
+    /// So many bytes are sent, and so many of them were of messages.
+    fn note_transmitted(&mut self, count: usize, data: usize, now: Instant) {
         self.transmitted += count as u64;
         self.data_transmitted += data as u64;
         if data > 0 {
             self.last_message = now;
             self.last_sent = now;
         }
-        self.count_output();
-        self.finish_if_done();
     }
 
     /// The time is `now`: does what is due.
@@ -393,9 +431,11 @@ impl Connection {
         if self.context_timeout().is_some_and(|at| now >= at) {
             self.forget_context();
         }
-        let due = match &mut self.pulse {
-            Some(pulse) => pulse.handle_timeout(now, self.received + self.transmitted),
-            None => return,
+        let due = match (&mut self.pulse, self.config.heartbeat) {
+            (Some(pulse), Some(settings)) => {
+                pulse.handle_timeout(settings, now, self.received + self.transmitted)
+            }
+            _ => return,
         };
         match due {
             Due::Nothing => {}

@@ -37,6 +37,11 @@ impl Segment {
         self.frames.len() + self.tail.len()
     }
 
+    /// Whether another frame of so many bytes goes in here too.
+    fn takes(&self, more: usize) -> bool {
+        self.tail.is_empty() && !self.frames.is_empty() && self.frames.len() + more <= GATHER
+    }
+
     /// Bytes of memory held until all of it is sent.
     fn held(&self) -> usize {
         self.frames.capacity() + self.tail.len()
@@ -51,8 +56,135 @@ impl Segment {
     }
 }
 
+/// What waits; nothing is held while nothing does.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct Output(Option<Box<Lanes>>);
+
+impl Output {
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.as_deref().map_or(0, Lanes::len)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Bytes of messages that wait, and of a Close frame.
+    pub(super) fn data_len(&self) -> usize {
+        self.0.as_deref().map_or(0, |lanes| lanes.data_len)
+    }
+
+    /// Whether messages wait, or a Close frame.
+    pub(super) fn has_data(&self) -> bool {
+        self.data_len() > 0
+    }
+
+    /// Bytes of memory held: more than wait, as the first of a run of frames
+    /// are given back with the last.
+    pub(super) fn held(&self) -> usize {
+        self.0.as_deref().map_or(0, Lanes::held)
+    }
+
+    /// Whether control frames wait.
+    pub(super) fn has_control(&self) -> bool {
+        self.0
+            .as_deref()
+            .is_some_and(|lanes| !lanes.control.is_empty())
+    }
+
+    /// Pings that wait.
+    pub(super) fn pings(&self) -> usize {
+        self.0.as_deref().map_or(0, |lanes| lanes.control.pings())
+    }
+
+    /// Pongs that wait.
+    pub(super) fn pongs(&self) -> usize {
+        self.0.as_deref().map_or(0, |lanes| lanes.control.pongs())
+    }
+
+    /// Whether a frame with so much payload takes no more memory than is held.
+    pub(super) fn has_room(&self, payload: usize) -> bool {
+        let last = self.0.as_deref().and_then(|lanes| lanes.data.back());
+        let more = FrameHeader::MAX_LEN + payload;
+        last.is_some_and(|last| {
+            last.takes(more) && last.frames.capacity() - last.frames.len() >= more
+        })
+    }
+
+    /// Appends a frame to the data lane, its payload copied (and masked).
+    pub(super) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
+        self.lanes().push(header, payload);
+    }
+
+    /// Appends an unmasked frame to the data lane without copying its payload
+    /// where that is worth it.
+    pub(super) fn push_bytes(&mut self, header: FrameHeader, payload: &Bytes) {
+        self.lanes().push_bytes(header, payload);
+    }
+
+    /// Appends a frame that is encoded already.
+    pub(super) fn push_encoded(&mut self, frame: &Bytes) {
+        self.lanes().push_encoded(frame);
+    }
+
+    /// Puts a control frame before all data that is not partly sent.
+    pub(super) fn push_control(&mut self, header: FrameHeader, payload: &[u8]) {
+        self.lanes().push_control(header, payload);
+    }
+
+    /// Takes out the newest pong of which nothing is sent. Says whether there
+    /// was one.
+    pub(super) fn remove_newest_pong(&mut self) -> bool {
+        self.change(Lanes::remove_newest_pong)
+    }
+
+    /// Gives back memory that was taken in advance.
+    pub(super) fn shrink(&mut self) {
+        self.change(Lanes::shrink);
+    }
+
+    /// Fills `slices` with what to send next; returns how many it filled.
+    pub(super) fn fill<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
+        self.0.as_deref().map_or(0, |lanes| lanes.fill(slices))
+    }
+
+    /// Forgets the next `count` bytes: they are sent. Gives how many of them
+    /// were of the data lane.
+    pub(super) fn advance(&mut self, count: usize) -> usize {
+        self.change(|lanes| lanes.advance(count))
+    }
+
+    /// Drops all of which nothing is sent, for a connection that fails: its
+    /// Close frame is next.
+    pub(super) fn drop_unsent(&mut self) {
+        self.change(Lanes::drop_unsent);
+    }
+
+    /// Drops everything: the transport takes no more.
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    fn lanes(&mut self) -> &mut Lanes {
+        self.0.get_or_insert_default()
+    }
+
+    /// An idle connection owns no buffer.
+    fn change<T: Default>(&mut self, work: impl FnOnce(&mut Lanes) -> T) -> T {
+        let Some(lanes) = &mut self.0 else {
+            return T::default();
+        };
+        let result = work(lanes);
+        if lanes.len() == 0 {
+            self.0 = None;
+        }
+        result
+    }
+}
+
+#[derive(Debug, Default)]
+struct Lanes {
     data: VecDeque<Segment>,
     /// Bytes of the first segment that are sent.
     sent: usize,
@@ -68,44 +200,19 @@ pub(super) struct Output {
     data_held: usize,
 }
 
-impl Output {
+impl Lanes {
     /// Bytes that wait.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.data_len + self.control.unsent().len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes of messages that wait, and of a Close frame.
-    pub(super) fn data_len(&self) -> usize {
-        self.data_len
-    }
-
-    /// Whether messages wait, or a Close frame.
-    pub(super) fn has_data(&self) -> bool {
-        self.data_len > 0
-    }
-
-    /// Bytes of memory held: more than wait, as the first of a run of frames
-    /// are given back with the last.
-    pub(super) fn held(&self) -> usize {
+    /// Bytes of memory held.
+    fn held(&self) -> usize {
         self.data_held + self.control.held()
     }
 
-    /// Pings that wait.
-    pub(super) fn pings(&self) -> usize {
-        self.control.pings()
-    }
-
-    /// Pongs that wait.
-    pub(super) fn pongs(&self) -> usize {
-        self.control.pongs()
-    }
-
     /// Appends a frame to the data lane, its payload copied (and masked).
-    pub(super) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
+    fn push(&mut self, header: FrameHeader, payload: &[u8]) {
         let frames = self.gather(FrameHeader::MAX_LEN + payload.len());
         let before = frames.capacity();
         let len = encode_frame(frames, header, payload);
@@ -116,20 +223,20 @@ impl Output {
 
     /// Appends an unmasked frame to the data lane without copying its payload
     /// where that is worth it.
-    pub(super) fn push_bytes(&mut self, header: FrameHeader, payload: Bytes) {
+    fn push_bytes(&mut self, header: FrameHeader, payload: &Bytes) {
         if payload.len() <= COPY_UP_TO {
-            return self.push(header, &payload);
+            return self.push(header, payload);
         }
         self.push(header, &[]);
         self.data_len += payload.len();
         self.data_held += payload.len();
         if let Some(segment) = self.data.back_mut() {
-            segment.tail = payload;
+            segment.tail = payload.clone();
         }
     }
 
     /// Appends a frame that is encoded already.
-    pub(super) fn push_encoded(&mut self, frame: &Bytes) {
+    fn push_encoded(&mut self, frame: &Bytes) {
         self.data_len += frame.len();
         if frame.len() <= COPY_UP_TO {
             let frames = self.gather(frame.len());
@@ -148,19 +255,19 @@ impl Output {
 
     //= rfc6455#5.4-3, rfc6455#5.5.2-2
     /// Puts a control frame before all data that is not partly sent.
-    pub(super) fn push_control(&mut self, header: FrameHeader, payload: &[u8]) {
+    fn push_control(&mut self, header: FrameHeader, payload: &[u8]) {
         self.find_border();
         self.control.push(header, payload);
     }
 
     /// Takes out the newest pong of which nothing is sent. Says whether there
     /// was one.
-    pub(super) fn remove_newest_pong(&mut self) -> bool {
+    fn remove_newest_pong(&mut self) -> bool {
         self.control.remove_newest_pong()
     }
 
     /// Gives back memory that was taken in advance.
-    pub(super) fn shrink(&mut self) {
+    fn shrink(&mut self) {
         if let Some(last) = self.data.back_mut() {
             self.data_held -= last.held();
             last.frames.shrink_to_fit();
@@ -169,7 +276,7 @@ impl Output {
     }
 
     /// Fills `slices` with what to send next; returns how many it filled.
-    pub(super) fn fill<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
+    fn fill<'s>(&'s self, slices: &mut [IoSlice<'s>]) -> usize {
         let mut filled = 0;
         let mut put = |bytes: &'s [u8]| {
             if !bytes.is_empty()
@@ -203,7 +310,7 @@ impl Output {
 
     /// Forgets the next `count` bytes: they are sent. Gives how many of them
     /// were of the data lane.
-    pub(super) fn advance(&mut self, count: usize) -> usize {
+    fn advance(&mut self, count: usize) -> usize {
         let mut data = count;
         if !self.control.is_empty() {
             let held = count.min(self.hold);
@@ -216,7 +323,7 @@ impl Output {
 
     /// Drops all of which nothing is sent, for a connection that fails: its
     /// Close frame is next.
-    pub(super) fn drop_unsent(&mut self) {
+    fn drop_unsent(&mut self) {
         self.find_border();
         self.data.truncate(1);
         if let Some(first) = self.data.front_mut() {
@@ -234,17 +341,9 @@ impl Output {
         self.control.drop_unsent();
     }
 
-    /// Drops everything: the transport takes no more.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// The buffer that takes the next small frame of about `more` bytes.
     fn gather(&mut self, more: usize) -> &mut Vec<u8> {
-        let room = self.data.back().is_some_and(|last| {
-            last.tail.is_empty() && !last.frames.is_empty() && last.frames.len() + more <= GATHER
-        });
-        if !room {
+        if !self.data.back().is_some_and(|last| last.takes(more)) {
             self.data.push_back(Segment::default());
         }
         let last = self.data.len() - 1;
@@ -267,10 +366,6 @@ impl Output {
             self.sent = 0;
             self.frame_start = 0;
             self.data.pop_front();
-        }
-        if self.data.is_empty() {
-            // An idle connection owns no buffer.
-            self.data = VecDeque::new();
         }
     }
 
@@ -339,9 +434,9 @@ mod tests {
         let encoded = Bytes::from(encoded);
         output.push(header(Opcode::Text, 2), b"ab");
         output.push(header(Opcode::Text, 3), b"cde");
-        output.push_bytes(header(Opcode::Binary, 5000), large.clone());
+        output.push_bytes(header(Opcode::Binary, 5000), &large);
         output.push_encoded(&encoded);
-        output.push_bytes(header(Opcode::Text, 1), Bytes::from_static(b"f"));
+        output.push_bytes(header(Opcode::Text, 1), &Bytes::from_static(b"f"));
         let mut third = vec![0x82, 126, 0x13, 0x88];
         third.extend_from_slice(&large);
         let frames = vec![
@@ -360,7 +455,7 @@ mod tests {
         for step in [1, 2, 3, 7, 4096, usize::MAX] {
             let (mut output, frames) = five();
             assert_eq!(take(&mut output, step, usize::MAX), frames.concat());
-            assert!(output.is_empty() && output.data.capacity() == 0);
+            assert!(output.is_empty() && output.0.is_none());
         }
     }
 

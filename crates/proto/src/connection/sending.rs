@@ -1,5 +1,6 @@
 //! The commands: messages and control frames that the program asks for.
 
+use std::io::IoSlice;
 use std::ops::Deref;
 use std::time::Instant;
 
@@ -22,11 +23,17 @@ pub(super) struct Sending {
     compressed: bool,
 }
 
-/// A payload as the program has it. Cheap to clone.
-#[derive(Clone)]
-enum Payload<'a> {
+/// Payloads up to this go to the transport behind their header, in one piece:
+/// a copy is cheaper than another slice to write.
+const TOGETHER: usize = 1024;
+
+/// A payload as the program has it.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// Copied where it has to wait.
     Lent(&'a [u8]),
-    Shared(Bytes),
+    /// Referred to where it has to wait and is large.
+    Shared(&'a Bytes),
 }
 
 impl Deref for Payload<'_> {
@@ -53,8 +60,65 @@ impl Connection {
 
     /// Sends a message without copying a large payload, where it is neither
     /// compressed nor masked. The bytes of a text must be UTF-8.
-    pub fn send_bytes(&mut self, kind: MessageKind, payload: Bytes) -> Result<(), SendError> {
+    pub fn send_bytes(&mut self, kind: MessageKind, payload: &Bytes) -> Result<(), SendError> {
         self.send_whole(kind, Payload::Shared(payload))
+    }
+
+    /// Sends a message by way of `write`, which is given the whole frame where
+    /// that is neither compressed nor masked and nothing waits before it, and
+    /// tells how many bytes the transport has taken: those are never copied
+    /// anywhere. What is left waits as after [`Connection::send_bytes`]; whether
+    /// `write` was called is told. The bytes of a text must be UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As the other commands, and nothing is written then.
+    pub fn send_through(
+        &mut self,
+        kind: MessageKind,
+        payload: Payload<'_>,
+        now: Instant,
+        write: impl FnOnce(&[IoSlice<'_>]) -> usize,
+    ) -> Result<bool, SendError> {
+        self.check_ready(kind, true)?;
+        let len = payload.len();
+        if !self.output.is_empty()
+            || self.role() == Role::Client
+            || self
+                .deflater
+                .as_deref()
+                .is_some_and(|deflater| deflater.is_worth(len))
+        {
+            return self.send_whole(kind, payload).map(|()| false);
+        }
+        // Memory for what may have to wait: a small message is too little to ask.
+        if len > TOGETHER {
+            self.reserve_output(len)?;
+        }
+        let header = self.header(kind, len, true, false);
+        let mut encoded = [0; FrameHeader::MAX_LEN];
+        let header_len = header.encode(&mut encoded);
+        let written = if len <= TOGETHER {
+            let mut frame = [0; FrameHeader::MAX_LEN + TOGETHER];
+            frame[..header_len].copy_from_slice(&encoded[..header_len]);
+            frame[header_len..header_len + len].copy_from_slice(&payload);
+            write(&[IoSlice::new(&frame[..header_len + len])])
+        } else {
+            write(&[IoSlice::new(&encoded[..header_len]), IoSlice::new(&payload)])
+        };
+        if written < header_len + len {
+            self.push_payload(header, payload);
+        } else {
+            self.note_transmitted(written, written, now);
+            if len > TOGETHER {
+                self.count_output();
+            }
+            return Ok(true);
+        }
+        if written > 0 {
+            self.handle_transmitted(written, now);
+        }
+        Ok(true)
     }
 
     /// Sends a message that is encoded, and compressed, once for many
@@ -127,7 +191,7 @@ impl Connection {
             self.push_payload(header, payload);
             return Ok(());
         };
-        let sent = deflater.compress(&payload.clone(), |packed| {
+        let sent = deflater.compress(&payload, |packed| {
             if let Some(packed) = packed {
                 let header = self.next_header(kind, packed.len(), true, true)?;
                 self.push_payload(header, Payload::Lent(packed));
@@ -258,15 +322,14 @@ impl Connection {
         fin: bool,
         rsv1: bool,
     ) -> Result<FrameHeader, SendError> {
-        let needed = self.output.held() + len + FrameHeader::MAX_LEN;
-        self.output_share
-            .resize(needed)
-            .map_err(|exhausted| SendError::LimitExceeded {
-                limit: Limit::MemoryBudget,
-                value: exhausted.used,
-                max: exhausted.total,
-            })?;
-        Ok(FrameHeader {
+        if !self.output.has_room(len) {
+            self.reserve_output(len)?;
+        }
+        Ok(self.header(kind, len, fin, rsv1))
+    }
+
+    fn header(&mut self, kind: MessageKind, len: usize, fin: bool, rsv1: bool) -> FrameHeader {
+        FrameHeader {
             fin,
             rsv1,
             opcode: if self.sending.is_some() {
@@ -276,7 +339,19 @@ impl Connection {
             },
             masking_key: self.next_masking_key(),
             payload_len: len as u64,
-        })
+        }
+    }
+
+    /// Takes memory for another frame from the budget.
+    fn reserve_output(&mut self, len: usize) -> Result<(), SendError> {
+        let needed = self.output.held() + len + FrameHeader::MAX_LEN;
+        self.output_share
+            .resize(needed)
+            .map_err(|exhausted| SendError::LimitExceeded {
+                limit: Limit::MemoryBudget,
+                value: exhausted.used,
+                max: exhausted.total,
+            })
     }
 
     //= rfc6455#5.1-1, rfc6455#5.1-4, rfc6455#5.3-2, rfc6455#10.3-1, rfc6455#10.3-2

@@ -275,7 +275,7 @@ proptest! {
         for (large, payload, pieces) in &messages {
             if *large {
                 let bytes = bytes::Bytes::from(payload.clone());
-                writer.send_bytes(MessageKind::Binary, bytes).unwrap();
+                writer.send_bytes(MessageKind::Binary, &bytes).unwrap();
             } else {
                 let mut ends: Vec<usize> =
                     pieces.iter().map(|cut| cut.index(payload.len() + 1)).collect();

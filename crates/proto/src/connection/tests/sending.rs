@@ -122,7 +122,7 @@ fn the_budget_counts_what_output_holds_until_it_is_given_back() {
     };
     let mut server = Connection::server(config(), now);
     server
-        .send_bytes(MessageKind::Binary, vec![0; 60_000].into())
+        .send_bytes(MessageKind::Binary, &vec![0; 60_000].into())
         .unwrap();
     server.handle_transmitted(50_000, now);
     assert!(budget.used() >= 60_000, "{} of a payload", budget.used());

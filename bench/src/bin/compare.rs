@@ -1,0 +1,41 @@
+//! Measures Longwire, the servers of other libraries, and the floor under all of them:
+//! `compare [--only MEASURE,...] [--servers NAME,...] [--rounds N] [--seconds S]`.
+
+use std::time::Duration;
+
+use longwire_bench::Failure;
+use longwire_bench::contestants::ALL;
+use longwire_bench::measures::{Measure, Rounds};
+use longwire_bench::process::pin_load;
+use longwire_bench::report::table;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let after = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let chosen = |names: &Option<String>, name: &str| {
+        names.as_ref().is_none_or(|names| {
+            names
+                .split(',')
+                .any(|part| name.to_lowercase().contains(&part.to_lowercase()))
+        })
+    };
+    let (only, servers) = (after("--only"), after("--servers"));
+    let rounds = Rounds {
+        count: after("--rounds").map_or(Ok(15), |count| count.parse())?,
+        time: Duration::from_secs_f64(after("--seconds").map_or(Ok(0.3), |time| time.parse())?),
+    };
+    let contestants: Vec<_> = ALL
+        .into_iter()
+        .filter(|one| one.is_floor() || chosen(&servers, one.name))
+        .collect();
+    pin_load()?;
+    for measure in &Measure::ALL {
+        if chosen(&only, &measure.name()) {
+            println!("{}", table(measure, &measure.run(&contestants, rounds)?));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Longwire's own echo server: `longwire-echo [--compression MODE] [--fanout]`.
+
+use std::io::Write as _;
+
+use longwire::{Compression, Result, Server, Socket};
+
+async fn echo(mut socket: Socket) -> Result<()> {
+    while let Some(message) = socket.next().await {
+        socket.send(message?).await?;
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let flags: Vec<String> = std::env::args().collect();
+    let after = |name: &str| {
+        let at = flags.iter().position(|flag| flag == name)?;
+        flags.get(at + 1).map(String::as_str)
+    };
+    let compression = match after("--compression") {
+        Some("shared") => Compression::Shared,
+        Some("dedicated") => Compression::DEDICATED,
+        _ => Compression::Off,
+    };
+    let server = Server::new()
+        .route("/", echo)
+        .compression(compression)
+        .max_connections_per_address(100_000)
+        .max_connections(100_000);
+    let bound = server.bind("127.0.0.1:0").await?;
+    println!("listening {}", bound.local_addr());
+    let _ = std::io::stdout().flush();
+    bound.run().await;
+    Ok(())
+}

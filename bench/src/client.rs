@@ -1,0 +1,186 @@
+//! The connections of a load generator: one thread, one epoll, frames encoded in advance.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
+use crate::Failure;
+use crate::wire::Replies;
+
+/// What one read may bring.
+const READ: usize = 256 << 10;
+
+/// How long a server may say nothing before the load gives up.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// A request for a WebSocket.
+fn request(path: &str, extensions: &str) -> String {
+    let extensions = match extensions {
+        "" => String::new(),
+        offer => format!("Sec-WebSocket-Extensions: {offer}\r\n"),
+    };
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
+    )
+}
+
+/// Opens one connection, to the end of its opening handshake.
+pub fn open(address: SocketAddr, path: &str, extensions: &str) -> Result<TcpStream, Failure> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.write_all(request(path, extensions).as_bytes())?;
+    let mut head = Vec::new();
+    let mut byte = [0; 1024];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte)? {
+            0 => return Err("the server closed a connection in its handshake".into()),
+            count => head.extend_from_slice(&byte[..count]),
+        }
+    }
+    if !head.starts_with(b"HTTP/1.1 101") {
+        return Err(String::from_utf8_lossy(&head).into_owned().into());
+    }
+    let agreed = String::from_utf8_lossy(&head)
+        .to_ascii_lowercase()
+        .contains("permessage-deflate");
+    if agreed == extensions.is_empty() {
+        return Err("the server does not compress as it was asked to".into());
+    }
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+/// One connection of a load.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    replies: Replies,
+    /// Bytes to send, of frames that repeat without end.
+    owed: usize,
+    /// Where in the repetition the next byte is.
+    at: usize,
+    waits_to_write: bool,
+}
+
+/// Connections, and what has become ready on them.
+pub struct Clients {
+    epoll: rustix::fd::OwnedFd,
+    /// All of them.
+    pub all: Vec<Client>,
+    /// A whole number of equal frames.
+    frames: Vec<u8>,
+    buffer: Vec<u8>,
+    ready: Vec<epoll::Event>,
+}
+
+impl Clients {
+    /// Opens so many connections, which will send `frame` again and again.
+    pub fn open(
+        address: SocketAddr,
+        path: &str,
+        extensions: &str,
+        count: usize,
+        frame: &[u8],
+    ) -> Result<Self, Failure> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let mut all = Vec::with_capacity(count);
+        for i in 0..count {
+            let stream = open(address, path, extensions)?;
+            let data = epoll::EventData::new_u64(i as u64);
+            epoll::add(&epoll, &stream, data, epoll::EventFlags::IN)?;
+            all.push(Client {
+                stream,
+                replies: Replies::default(),
+                owed: 0,
+                at: 0,
+                waits_to_write: false,
+            });
+        }
+        let repeated = (4096 / frame.len()).max(1);
+        Ok(Self {
+            epoll,
+            all,
+            frames: frame.repeat(repeated),
+            buffer: vec![0; READ],
+            ready: Vec::with_capacity(1024),
+        })
+    }
+
+    /// Has a connection send so many bytes more; what the kernel does not take follows
+    /// when it does.
+    pub fn send(&mut self, i: usize, bytes: usize) -> Result<(), Failure> {
+        self.all[i].owed += bytes;
+        self.write(i)
+    }
+
+    fn write(&mut self, i: usize) -> Result<(), Failure> {
+        let client = &mut self.all[i];
+        let mut blocked = false;
+        while client.owed > 0 {
+            let rest = &self.frames[client.at..];
+            match client.stream.write(&rest[..rest.len().min(client.owed)]) {
+                Ok(count) => {
+                    client.owed -= count;
+                    client.at = (client.at + count) % self.frames.len();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    blocked = true;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if blocked != client.waits_to_write {
+            client.waits_to_write = blocked;
+            let mut flags = epoll::EventFlags::IN;
+            flags.set(epoll::EventFlags::OUT, blocked);
+            let data = epoll::EventData::new_u64(i as u64);
+            epoll::modify(&self.epoll, &client.stream, data, flags)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for replies, at most so long; tells for each connection how many have come.
+    /// Returns whether anything was ready.
+    pub fn receive(
+        &mut self,
+        wait: Option<Duration>,
+        mut on_replies: impl FnMut(&mut Self, usize, usize) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let timeout = Timespec::try_from(wait.unwrap_or(SILENCE))?;
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout))?;
+        if ready.is_empty() && wait.is_none() {
+            return Err("the server is silent".into());
+        }
+        for event in &ready {
+            let i = event.data.u64() as usize;
+            let flags = event.flags;
+            if flags.contains(epoll::EventFlags::OUT) {
+                self.write(i)?;
+            }
+            if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP) {
+                let client = &mut self.all[i];
+                let count = match client.stream.read(&mut self.buffer) {
+                    Ok(0) => return Err("the server ended a connection".into()),
+                    Ok(count) => count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                let replies = client.replies.count(&self.buffer[..count])?;
+                if replies > 0 {
+                    on_replies(self, i, replies)?;
+                }
+            }
+        }
+        let any = !ready.is_empty();
+        self.ready = ready;
+        Ok(any)
+    }
+}

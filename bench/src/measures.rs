@@ -1,0 +1,435 @@
+//! What is measured of each server, in rounds that take turns: a machine that is slow
+//! for a while is slow for all.
+
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::client::{Clients, open};
+use crate::closed_loop::{ClosedLoop, Round};
+use crate::contestants::Contestant;
+use crate::figures::Spread;
+use crate::process::{Cpu, Server};
+use crate::wire::{deflated, json, masked};
+use crate::{fan_out, open_loop};
+
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+
+/// Deliveries of the measures of fan-out.
+const FAN_OUT_BYTES: usize = 64;
+
+/// The rate of the measure of latency, of what saturates the floor.
+const LOAD: f64 = 0.5;
+
+/// Connections of the measure of memory.
+const IDLE: usize = 5000;
+
+/// How rounds are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Rounds {
+    /// How many.
+    pub count: usize,
+    /// How long each server's turn in each is.
+    pub time: Duration,
+}
+
+/// One thing to measure.
+#[derive(Clone, Copy, Debug)]
+pub enum Measure {
+    /// Messages that come back.
+    Echo {
+        /// Of each.
+        bytes: usize,
+        /// In all.
+        connections: usize,
+        /// Messages that a connection has on their way.
+        window: usize,
+    },
+    /// 1 KiB of JSON that comes back, compressed.
+    Compressed {
+        /// `--compression`
+        mode: &'static str,
+    },
+    /// A message of 64 bytes for all.
+    FanOut {
+        /// Connections.
+        subscribers: usize,
+        /// Messages sent at once.
+        at_once: usize,
+    },
+    /// The 99th percentile of an echo of 20 bytes, at half the rate that saturates the
+    /// floor.
+    Latency,
+    /// Connections opened, one after another.
+    Handshakes,
+    /// Bytes resident for each idle connection.
+    Memory {
+        /// `--compression`, and whether a message has been exchanged.
+        mode: &'static str,
+    },
+}
+
+/// What a server came to.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whose it is.
+    pub name: &'static str,
+    /// In the unit of the measure.
+    pub value: Spread,
+    /// As a part of the floor's, round by round.
+    pub ratio: Option<Spread>,
+    /// Nanoseconds in user code for each message, sampled over all rounds.
+    pub user: Option<f64>,
+}
+
+impl Measure {
+    /// All, in the order of the report.
+    pub const ALL: [Self; 18] = [
+        Self::echo(20, 100, 1),
+        Self::echo(20, 100, 16),
+        Self::echo(1 << 10, 100, 1),
+        Self::echo(1 << 10, 100, 16),
+        Self::echo(16 << 10, 100, 1),
+        Self::echo(64 << 10, 100, 1),
+        Self::echo(1 << 20, 10, 1),
+        Self::Latency,
+        Self::Handshakes,
+        Self::fan_out(1000, 1),
+        Self::fan_out(1000, 8),
+        Self::fan_out(10_000, 1),
+        Self::fan_out(10_000, 8),
+        Self::Compressed { mode: "shared" },
+        Self::Compressed { mode: "dedicated" },
+        Self::Memory { mode: "off" },
+        Self::Memory { mode: "shared" },
+        Self::Memory { mode: "dedicated" },
+    ];
+
+    const fn echo(bytes: usize, connections: usize, window: usize) -> Self {
+        Self::Echo {
+            bytes,
+            connections,
+            window,
+        }
+    }
+
+    const fn fan_out(subscribers: usize, at_once: usize) -> Self {
+        Self::FanOut {
+            subscribers,
+            at_once,
+        }
+    }
+
+    /// A short name, to choose it by.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Echo { bytes, window, .. } => format!("echo-{bytes}-w{window}"),
+            Self::Compressed { mode } => format!("deflate-{mode}"),
+            Self::FanOut {
+                subscribers,
+                at_once,
+            } => format!("fan-out-{subscribers}x{at_once}"),
+            Self::Latency => "latency".to_owned(),
+            Self::Handshakes => "handshakes".to_owned(),
+            Self::Memory { mode } => format!("memory-{mode}"),
+        }
+    }
+
+    /// What the table is of.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Echo {
+                bytes,
+                connections,
+                window,
+            } => format!("Echo of {bytes} B, {connections} connections, window {window}"),
+            Self::Compressed { mode: "shared" } => {
+                "Echo of 1 KiB of JSON, compressed without context takeover".to_owned()
+            }
+            Self::Compressed { .. } => {
+                "Echo of 1 KiB of JSON, compressed with contexts of 32 KiB".to_owned()
+            }
+            Self::FanOut {
+                subscribers,
+                at_once: 1,
+            } => format!("Fan-out of a message of {FAN_OUT_BYTES} B to {subscribers}"),
+            Self::FanOut {
+                subscribers,
+                at_once,
+            } => format!(
+                "Fan-out of {at_once} messages at once of {FAN_OUT_BYTES} B to {subscribers}"
+            ),
+            Self::Latency => "Latency at half the floor's rate: 20 B, 100 connections".to_owned(),
+            Self::Handshakes => "Opening handshakes".to_owned(),
+            Self::Memory { mode: "off" } => format!("Memory of {IDLE} idle connections"),
+            Self::Memory { mode } => {
+                format!("Memory of {IDLE} idle connections, compression {mode}, after 64 messages")
+            }
+        }
+    }
+
+    /// What the values are.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Echo { .. } | Self::Compressed { .. } => "CPU ns a message",
+            Self::FanOut { .. } => "CPU ns a delivery",
+            Self::Latency => "p99, us",
+            Self::Handshakes => "CPU us a handshake",
+            Self::Memory { .. } => "bytes resident each",
+        }
+    }
+
+    /// Measures these servers.
+    pub fn run(
+        &self,
+        contestants: &[Contestant],
+        rounds: Rounds,
+    ) -> Result<Vec<Standing>, Failure> {
+        let mut running = Vec::new();
+        for contestant in contestants {
+            if let Some(server) = contestant.start(&self.flags())? {
+                let load = self.prepare(&server)?;
+                running.push(Running {
+                    name: contestant.name,
+                    is_floor: contestant.is_floor(),
+                    server,
+                    load,
+                    values: Vec::new(),
+                    messages: 0,
+                    cpu: Cpu::default(),
+                });
+            }
+        }
+        let count = match self {
+            Self::Memory { .. } => 1,
+            _ => rounds.count,
+        };
+        for round in 0..=count {
+            let mut rate = None;
+            for one in &mut running {
+                one.turn(rounds.time, &mut rate, round == 0 && count > 1)?;
+            }
+        }
+        let floor = running.iter().find(|one| one.is_floor);
+        let floor = floor.map(|floor| floor.values.clone());
+        Ok(running
+            .into_iter()
+            .filter_map(|one| one.standing(floor.as_deref()))
+            .collect())
+    }
+
+    fn flags(&self) -> Vec<&'static str> {
+        match self {
+            Self::Compressed { mode } => vec!["--compression", mode],
+            Self::Memory { mode } if *mode != "off" => vec!["--compression", mode],
+            Self::FanOut { .. } => vec!["--fanout"],
+            _ => Vec::new(),
+        }
+    }
+
+    fn extensions(&self) -> &'static str {
+        match self {
+            Self::Compressed { mode } | Self::Memory { mode } => match *mode {
+                "off" => "",
+                "shared" => {
+                    "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+                }
+                _ => "permessage-deflate",
+            },
+            _ => "",
+        }
+    }
+
+    fn prepare(&self, server: &Server) -> Result<Load, Failure> {
+        let connect = |count, frame: &[u8]| {
+            Clients::open(server.address, "/", self.extensions(), count, frame)
+        };
+        Ok(match *self {
+            Self::Echo {
+                bytes,
+                connections,
+                window,
+            } => {
+                let frame = masked(BINARY, false, &vec![b'x'; bytes]);
+                let clients = connect(connections, &frame)?;
+                Load::Closed(ClosedLoop::new(clients, frame.len(), window))
+            }
+            Self::Compressed { .. } => {
+                let frame = masked(TEXT, true, &deflated(json(1024).as_bytes())?);
+                let clients = connect(100, &frame)?;
+                Load::Closed(ClosedLoop::new(clients, frame.len(), 1))
+            }
+            Self::FanOut {
+                subscribers,
+                at_once,
+            } => {
+                let frame = masked(BINARY, false, &[b'x'; FAN_OUT_BYTES]);
+                Load::FanOut {
+                    clients: connect(subscribers, &frame)?,
+                    frame_len: frame.len(),
+                    at_once,
+                }
+            }
+            Self::Latency => {
+                let frame = masked(BINARY, false, &[b'x'; 20]);
+                let closed = ClosedLoop::new(connect(100, &frame)?, frame.len(), 1);
+                Load::Open {
+                    clients: connect(100, &frame)?,
+                    frame_len: frame.len(),
+                    closed,
+                }
+            }
+            Self::Handshakes => Load::Handshakes,
+            Self::Memory { mode } => Load::Idle {
+                extensions: self.extensions(),
+                frame: match mode {
+                    "off" => None,
+                    _ => Some(masked(TEXT, true, &deflated(json(1024).as_bytes())?)),
+                },
+            },
+        })
+    }
+}
+
+/// What a server is put under.
+enum Load {
+    Closed(ClosedLoop),
+    FanOut {
+        clients: Clients,
+        frame_len: usize,
+        at_once: usize,
+    },
+    Open {
+        clients: Clients,
+        frame_len: usize,
+        closed: ClosedLoop,
+    },
+    Handshakes,
+    Idle {
+        extensions: &'static str,
+        frame: Option<Vec<u8>>,
+    },
+}
+
+/// A server, and its figures so far.
+struct Running {
+    name: &'static str,
+    is_floor: bool,
+    server: Server,
+    load: Load,
+    values: Vec<f64>,
+    messages: u64,
+    cpu: Cpu,
+}
+
+impl Running {
+    /// One turn. The rate of the floor in this round is the first server's to find.
+    fn turn(
+        &mut self,
+        time: Duration,
+        rate: &mut Option<f64>,
+        warm_up: bool,
+    ) -> Result<(), Failure> {
+        let value = match &mut self.load {
+            Load::Closed(closed) => {
+                let round = closed.round(&self.server, time)?;
+                if !warm_up {
+                    self.messages += round.messages;
+                    self.cpu += round.cpu;
+                }
+                round.cpu_per_message()
+            }
+            Load::FanOut {
+                clients,
+                frame_len,
+                at_once,
+            } => {
+                fan_out::round(clients, &self.server, *frame_len, *at_once, time)?.cpu_per_message()
+            }
+            Load::Open {
+                clients,
+                frame_len,
+                closed,
+            } => {
+                let rate = match *rate {
+                    Some(rate) => rate,
+                    None => *rate.insert(closed.round(&self.server, time)?.rate()),
+                };
+                let latencies = open_loop::run(clients, *frame_len, rate * LOAD, time)?;
+                latencies.value_at_quantile(0.99) as f64 / 1e3
+            }
+            Load::Handshakes => handshakes(&self.server, time)?.cpu_per_message() / 1e3,
+            Load::Idle { extensions, frame } if self.values.is_empty() => {
+                idle(&self.server, extensions, frame.as_deref())?
+            }
+            Load::Idle { .. } => return Ok(()),
+        };
+        if !warm_up {
+            self.values.push(value);
+        }
+        Ok(())
+    }
+
+    fn standing(self, floor: Option<&[f64]>) -> Option<Standing> {
+        let ratios = floor.map(|floor| {
+            let pairs = self.values.iter().zip(floor);
+            pairs.map(|(value, floor)| value / floor).collect()
+        });
+        let ticks = self.cpu.user_ticks + self.cpu.system_ticks;
+        let user = (ticks > 0).then(|| {
+            let part = self.cpu.user_ticks as f64 / ticks as f64;
+            part * self.cpu.total as f64 / self.messages as f64
+        });
+        Some(Standing {
+            name: self.name,
+            value: Spread::of(self.values)?,
+            ratio: ratios.and_then(Spread::of),
+            user,
+        })
+    }
+}
+
+/// Connections opened and dropped, one after another.
+fn handshakes(server: &Server, time: Duration) -> Result<Round, Failure> {
+    let before = server.cpu()?;
+    let start = Instant::now();
+    let mut messages = 0;
+    while start.elapsed() < time {
+        let stream = open(server.address, "/", "")?;
+        // Without this, the port stays taken for a minute.
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+        messages += 1;
+    }
+    Ok(Round {
+        messages,
+        elapsed: start.elapsed(),
+        cpu: server.cpu()? - before,
+    })
+}
+
+/// Resident bytes for each of many connections, after each has had this frame echoed.
+fn idle(server: &Server, extensions: &str, frame: Option<&[u8]>) -> Result<f64, Failure> {
+    // What the first connections set up is not theirs.
+    drop(Clients::open(server.address, "/", extensions, 8, b"-")?);
+    let before = server.resident()?;
+    let mut clients = Clients::open(server.address, "/", extensions, IDLE, frame.unwrap_or(b"-"))?;
+    if let Some(frame) = frame {
+        for _ in 0..64 {
+            let mut left = IDLE;
+            for i in 0..IDLE {
+                clients.send(i, frame.len())?;
+                if i % 64 == 63 || i + 1 == IDLE {
+                    let until = IDLE - 1 - i;
+                    while left > until {
+                        clients.receive(None, |_, _, replies| {
+                            left -= replies;
+                            Ok(())
+                        })?;
+                    }
+                }
+            }
+        }
+    }
+    let after = server.resident()?;
+    Ok(after.saturating_sub(before) as f64 / IDLE as f64)
+}
