@@ -135,6 +135,12 @@ impl Clients {
                 Err(error) => return Err(error.into()),
             }
         }
+        if client.owed == 0 {
+            let pongs = client.replies.take_pongs();
+            if !pongs.is_empty() && client.stream.write(&pongs)? != pongs.len() {
+                return Err("the server does not read".into());
+            }
+        }
         if blocked != client.waits_to_write {
             client.waits_to_write = blocked;
             let mut flags = epoll::EventFlags::IN;
@@ -155,7 +161,14 @@ impl Clients {
         let timeout = Timespec::try_from(wait.unwrap_or(SILENCE))?;
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
-        epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout))?;
+        match epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)) {
+            // A profiler has come or gone.
+            Err(rustix::io::Errno::INTR) => {
+                self.ready = ready;
+                return Ok(true);
+            }
+            result => result?,
+        };
         if ready.is_empty() && wait.is_none() {
             return Err("the server is silent".into());
         }
@@ -177,6 +190,7 @@ impl Clients {
                 if replies > 0 {
                     on_replies(self, i, replies)?;
                 }
+                self.write(i)?;
             }
         }
         let any = !ready.is_empty();

@@ -60,9 +60,8 @@ impl Contestant {
         self.name == ALL[0].name
     }
 
-    /// Starts it on the processor for servers; `None`, with a line that says why, where
-    /// that cannot be.
-    pub fn start(&self, flags: &[&str]) -> Result<Option<Server>, Failure> {
+    /// The command that runs it.
+    pub fn command(&self, flags: &[&str]) -> Result<Vec<String>, Failure> {
         let mut program = match self.program {
             Program::Binary(file) => vec![beside(file)?],
             Program::Node(script) => {
@@ -71,6 +70,13 @@ impl Contestant {
             }
         };
         program.extend(self.flags.iter().chain(flags).map(|&flag| flag.to_owned()));
+        Ok(program)
+    }
+
+    /// Starts it on the processor for servers; `None`, with a line that says why, where
+    /// that cannot be.
+    pub fn start(&self, flags: &[&str]) -> Result<Option<Server>, Failure> {
+        let program = self.command(flags)?;
         match Server::start(&program, &SERVER_CPU.to_string()) {
             Ok(server) => Ok(Some(server)),
             Err(NoServer::Unsupported) => Ok(None),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use rustix::process::{Pid, Signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::Failure;
@@ -117,6 +118,14 @@ impl Server {
             cpu.system_ticks += fields.get(13).ok_or("no stat")?.parse::<u64>()?;
         }
         Ok(cpu)
+    }
+
+    /// Ends it as a service manager does, and waits until it has.
+    pub fn terminate(mut self) -> Result<(), Failure> {
+        let id = Pid::from_child(&self.child);
+        rustix::process::kill_process(id, Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Resident bytes.

@@ -73,33 +73,64 @@ pub struct Replies {
     kept: usize,
     /// Bytes of a payload that are still to come.
     left: usize,
+    /// The payload of a ping, as far as it has come.
+    ping: Vec<u8>,
+    /// Pings that have come since they were last asked for.
+    pings: Vec<Vec<u8>>,
 }
 
+/// The opcodes that matter here.
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
 impl Replies {
-    /// How many frames end in these bytes.
+    /// How many messages, of one frame each, end in these bytes.
     pub fn count(&mut self, mut bytes: &[u8]) -> Result<usize, Failure> {
-        let mut frames = 0;
+        let mut messages = 0;
         while !bytes.is_empty() {
             if self.left > 0 {
-                let taken = self.left.min(bytes.len());
-                self.left -= taken;
-                bytes = &bytes[taken..];
-                frames += usize::from(self.left == 0);
+                let (taken, rest) = bytes.split_at(self.left.min(bytes.len()));
+                bytes = rest;
+                self.left -= taken.len();
+                if self.opcode() == PING {
+                    self.ping.extend_from_slice(taken);
+                }
+            } else {
+                if self.kept == self.header.len() || self.payload_len().is_some() {
+                    self.kept = 0;
+                }
+                self.header[self.kept] = bytes[0];
+                self.kept += 1;
+                bytes = &bytes[1..];
+                match self.payload_len() {
+                    Some(len) => self.left = len,
+                    None => continue,
+                }
+            }
+            if self.left > 0 {
                 continue;
             }
-            self.header[self.kept] = bytes[0];
-            self.kept += 1;
-            bytes = &bytes[1..];
-            if let Some(len) = self.payload_len() {
-                if self.header[0] & 0x8f == 0x88 {
-                    return Err("the server closed a connection".into());
-                }
-                self.kept = 0;
-                self.left = len;
-                frames += usize::from(len == 0);
+            match self.opcode() {
+                CLOSE => return Err("the server closed a connection".into()),
+                PING => self.pings.push(std::mem::take(&mut self.ping)),
+                PONG => {}
+                _ => messages += 1,
             }
         }
-        Ok(frames)
+        Ok(messages)
+    }
+
+    /// The pongs that answer the pings that have come.
+    pub fn take_pongs(&mut self) -> Vec<u8> {
+        self.pings
+            .drain(..)
+            .flat_map(|payload| masked(PONG, false, &payload))
+            .collect()
+    }
+
+    fn opcode(&self) -> u8 {
+        self.header[0] & 0x0f
     }
 
     fn payload_len(&self) -> Option<usize> {
@@ -123,13 +154,17 @@ mod tests {
         stream.extend([7; 256]);
         stream.extend([0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
         stream.extend([7; 65536]);
+        stream.extend([0x89, 1, b'p', 0x89, 0, 0x8a, 1, b'x', 0x81, 0]);
         for size in [1, 2, 3, 7, 100, stream.len()] {
             let mut replies = Replies::default();
             let frames: usize = stream
                 .chunks(size)
                 .map(|part| replies.count(part).unwrap())
                 .sum();
-            assert_eq!(frames, 4);
+            assert_eq!(frames, 5);
+            let pongs = [masked(PONG, false, b"p"), masked(PONG, false, b"")];
+            assert_eq!(replies.take_pongs(), pongs.concat());
+            assert!(replies.take_pongs().is_empty());
         }
     }
 }

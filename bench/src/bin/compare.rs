@@ -15,12 +15,15 @@ fn main() -> Result<(), Failure> {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1).cloned()
     };
+    // A name, or how it begins.
     let chosen = |names: &Option<String>, name: &str| {
-        names.as_ref().is_none_or(|names| {
-            names
-                .split(',')
-                .any(|part| name.to_lowercase().contains(&part.to_lowercase()))
-        })
+        let begins = |part: &str| match name.strip_prefix(part) {
+            Some(rest) => !part.is_empty() && !rest.starts_with(|c: char| c.is_ascii_digit()),
+            None => false,
+        };
+        names
+            .as_ref()
+            .is_none_or(|names| names.split(',').any(begins))
     };
     let (only, servers) = (after("--only"), after("--servers"));
     let rounds = Rounds {

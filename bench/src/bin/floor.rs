@@ -14,7 +14,7 @@ use rustix::event::epoll;
 use sha1::{Digest as _, Sha1};
 
 /// Bytes read at once.
-const SCRATCH: usize = 64 << 10;
+const SCRATCH: usize = 256 << 10;
 
 /// The listener among the connections.
 const LISTENER: u64 = u64::MAX;

@@ -248,13 +248,16 @@ impl Driver {
     }
 
     /// What other tasks than the one that polls must hear of when it changes.
-    pub(crate) fn news(&self) -> (bool, bool, TransportState, bool) {
-        (
-            self.connection.is_open(),
-            self.connection.is_in_message(),
-            self.connection.transport_state(),
-            self.inbox.is_empty(),
-        )
+    #[inline]
+    pub(crate) fn news(&self) -> (bool, bool, bool, TransportState) {
+        let open = self.connection.is_open();
+        let state = if open {
+            TransportState::Open
+        } else {
+            self.connection.transport_state()
+        };
+        let in_message = self.connection.is_in_message();
+        (open, in_message, self.inbox.is_empty(), state)
     }
 
     /// Forgets what the program will not read.
@@ -309,7 +312,7 @@ impl Driver {
         let mut failed = false;
         let write = |slices: &[IoSlice<'_>]| match io.poll_write(cx, slices) {
             Poll::Ready(Ok(count)) if count > 0 => {
-                *flushed = false;
+                *flushed = !io.is_layered();
                 count
             }
             Poll::Pending => 0,
@@ -337,7 +340,16 @@ impl Driver {
 
     /// Writes all that waits. Ready when nothing does, be it because the
     /// transport is gone.
+    #[inline]
     pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let flushed = self.link.as_ref().is_none_or(|link| link.flushed);
+        if flushed && self.connection.buffered() == 0 {
+            return Poll::Ready(());
+        }
+        self.poll_transmit_rest(cx)
+    }
+
+    fn poll_transmit_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(link) = &mut self.link else {
             return Poll::Ready(());
         };
@@ -354,7 +366,7 @@ impl Driver {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.connection.handle_transmitted(count, now());
-                    link.flushed = false;
+                    link.flushed = !link.io.is_layered();
                 }
                 Poll::Ready(result) => {
                     tracing::debug!(?result, "writing failed");
@@ -456,7 +468,15 @@ impl Driver {
     //= rfc6455#5.5.1-11, rfc6455#5.5.1-12, rfc6455#7.1.2-2, rfc6455#7.1.1-2
     /// Does with the transport what the connection asks for. Ready once it is
     /// dropped.
+    #[inline]
     fn poll_end(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
+        if self.connection.is_open() {
+            return Poll::Pending;
+        }
+        self.poll_closing(cx, blocked)
+    }
+
+    fn poll_closing(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
         match self.connection.transport_state() {
             TransportState::Closed => {
                 // The end of the stream is told where there is still one.

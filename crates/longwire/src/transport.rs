@@ -49,6 +49,11 @@ impl Io {
         }
     }
 
+    /// Whether it may hold what it was given to write, until it is flushed.
+    pub(crate) fn is_layered(&self) -> bool {
+        matches!(self, Self::Boxed(_))
+    }
+
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(_) => Poll::Ready(Ok(())),

@@ -92,9 +92,12 @@ async fn run(
 ) -> (Closed, bool) {
     // The handler is asked first: a socket that was let go of by a handler that
     // failed is closed with the code for that.
-    let result = std::future::poll_fn(|cx| match handling.poll_unpin(cx) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending => shared.poll_keep(cx).map(|()| None),
+    let result = std::future::poll_fn(|cx| {
+        shared.keep_in(cx);
+        match handling.poll_unpin(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => shared.poll_keep(cx).map(|()| None),
+        }
     })
     .await;
     let Some(result) = result else {

@@ -4,6 +4,8 @@
 //! on one connection. `reader` and `writer` are messages as streams, `queue` is
 //! sending without waiting.
 
+mod waiters;
+
 mod shared;
 
 mod reader;

@@ -8,10 +8,11 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use longwire_proto::{CloseCode, CloseFrame, Closed, Connection, MessageKind, SendError};
 
+use super::waiters::Waiters;
 use crate::driver::{Driver, Wanted};
 use crate::error::{Error, Result};
 use crate::inbox::Piece;
@@ -21,51 +22,10 @@ use crate::transport::now;
 
 pub(crate) struct Shared {
     driver: Mutex<Driver>,
-    waiting: Arc<Waiting>,
+    waiters: Arc<Waiters>,
     /// Wakes all that wait.
     waker: Waker,
     drive: Drive,
-}
-
-/// The wakers of all that wait for something on a socket.
-#[derive(Default)]
-struct Waiting(Mutex<Wakers>);
-
-#[derive(Default)]
-struct Wakers {
-    receiver: Option<Waker>,
-    /// Whether the receiver waits; it may be known and do something else.
-    receiving: bool,
-    keeper: Option<Waker>,
-    others: Vec<Waker>,
-}
-
-impl Wakers {
-    /// Takes out those that are to be woken now.
-    fn take(&mut self) -> (Option<Waker>, Option<Waker>, Vec<Waker>) {
-        let receiver = self.receiver.take_if(|_| self.receiving);
-        self.receiving = false;
-        // A keeper in the same task has its turn with the receiver.
-        let elsewhere = |keeper: &mut Waker| {
-            let same = receiver.as_ref().is_some_and(|r| r.will_wake(keeper));
-            !same
-        };
-        let keeper = self.keeper.take_if(elsewhere);
-        (receiver, keeper, std::mem::take(&mut self.others))
-    }
-}
-
-impl Wake for Waiting {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let (receiver, keeper, others) = lock(&self.0).take();
-        for waker in receiver.into_iter().chain(keeper).chain(others) {
-            waker.wake();
-        }
-    }
 }
 
 /// A panic while the lock was held leaves a driver that is as good as any:
@@ -76,11 +36,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     pub(crate) fn new(driver: Driver, drive: Drive) -> Arc<Self> {
-        let waiting = Arc::new(Waiting::default());
+        let waiters = Arc::new(Waiters::default());
         Arc::new(Self {
             driver: Mutex::new(driver),
-            waker: Waker::from(waiting.clone()),
-            waiting,
+            waker: Waker::from(waiters.clone()),
+            waiters,
             drive,
         })
     }
@@ -106,41 +66,16 @@ impl Shared {
         self.waker.wake_by_ref();
     }
 
-    fn wait_as_receiver(&self, cx: &Context<'_>) {
-        let mut waiting = lock(&self.waiting.0);
-        set(&mut waiting.receiver, cx.waker());
-        waiting.receiving = true;
-    }
-
-    /// Says whether a receiver waits too.
-    fn wait_as_keeper(&self, cx: &Context<'_>) -> bool {
-        let mut waiting = lock(&self.waiting.0);
-        set(&mut waiting.keeper, cx.waker());
-        waiting.receiving
-    }
-
-    /// Senders, and those that wait for the end.
-    fn wait(&self, cx: &Context<'_>) {
-        let others = &mut lock(&self.waiting.0).others;
-        if !others.iter().any(|waker| waker.will_wake(cx.waker())) {
-            others.push(cx.waker().clone());
-        }
-    }
-
-    fn wake_keeper(&self) {
-        let keeper = lock(&self.waiting.0).keeper.take();
-        if let Some(keeper) = keeper {
-            keeper.wake();
-        }
-    }
-
     /// Has the keeper run soon, where it does not run in this task anyway.
     fn leave_to_keeper(&self, cx: &Context<'_>) {
-        let elsewhere = |keeper: &mut Waker| !keeper.will_wake(cx.waker());
-        let keeper = lock(&self.waiting.0).keeper.take_if(elsewhere);
-        if let Some(keeper) = keeper {
-            keeper.wake();
+        if !self.waiters.keeps(cx) {
+            self.waiters.wake_keeper();
         }
+    }
+
+    /// The task of the keeper, which is to be told before anything else is polled.
+    pub(crate) fn keep_in(&self, cx: &Context<'_>) {
+        self.waiters.wait_as_keeper(cx);
     }
 
     /// The next event; `None` at the end of the connection.
@@ -159,14 +94,14 @@ impl Shared {
         poll: impl FnOnce(&mut Driver, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         // Said before looking, so that nothing falls in between.
-        self.wait_as_receiver(cx);
+        self.waiters.wait_as_receiver(cx);
         let (received, made_room) = self.with(|driver, cx| {
             let had_room = driver.has_room();
             let received = poll(driver, cx);
             (received, !had_room && driver.has_room())
         });
         if made_room {
-            self.wake_keeper();
+            self.waiters.wake_keeper();
         }
         if received.is_ready() {
             self.stop_waiting_as_receiver(cx);
@@ -177,17 +112,10 @@ impl Shared {
     /// The program has got what it waited for and may do something else now:
     /// reading is the keeper's.
     fn stop_waiting_as_receiver(&self, cx: &Context<'_>) {
-        let mut waiting = lock(&self.waiting.0);
-        waiting.receiving = false;
+        self.waiters.stop_receiving();
         // A keeper in the same task has its turn when the program waits.
-        let elsewhere = |keeper: &mut Waker| !keeper.will_wake(cx.waker());
-        let keeper = match self.drive {
-            Drive::Caller => waiting.keeper.take_if(elsewhere),
-            Drive::Task => None,
-        };
-        drop(waiting);
-        if let Some(keeper) = keeper {
-            keeper.wake();
+        if self.drive == Drive::Caller {
+            self.leave_to_keeper(cx);
         }
     }
 
@@ -206,7 +134,7 @@ impl Shared {
         let (mut result, mut left) = self.try_send(message);
         if result.is_pending() {
             // Once more, so that nothing falls between looking and waiting.
-            self.wait(cx);
+            self.waiters.wait(cx);
             (result, left) = self.try_send(message);
         }
         if result.is_ready() && left {
@@ -289,7 +217,7 @@ impl Shared {
 
     /// Waits until so much of the stream of frames has been taken.
     pub(super) fn poll_transmitted(&self, cx: &Context<'_>, offset: u64) -> Poll<Result<()>> {
-        self.wait(cx);
+        self.waiters.wait(cx);
         self.with(|driver, cx| {
             let _ = driver.poll_transmit(cx);
             if driver.connection.message_offsets().1 >= offset {
@@ -309,12 +237,12 @@ impl Shared {
             driver.connection.buffered() > 0
         });
         if left {
-            self.wake_keeper();
+            self.waiters.wake_keeper();
         }
     }
 
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        self.wait(cx);
+        self.waiters.wait(cx);
         self.with(|driver, cx| {
             if driver.connection.is_in_message() && driver.connection.is_open() {
                 return Poll::Pending;
@@ -324,7 +252,7 @@ impl Shared {
     }
 
     pub(crate) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
-        self.wait(cx);
+        self.waiters.wait(cx);
         self.with(|driver, cx| {
             let flushed = driver.poll_flush(cx);
             if driver.has_lost_output() {
@@ -346,7 +274,7 @@ impl Shared {
     /// Drives to the end of the connection; what still arrives is dropped where
     /// `discard` says so.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>, discard: bool) -> Poll<Closed> {
-        self.wait(cx);
+        self.waiters.wait(cx);
         self.with(|driver, cx| {
             if discard {
                 driver.discard_input();
@@ -364,7 +292,8 @@ impl Shared {
     /// What the keeper does. Ready once the program let go of the socket, or the
     /// connection has ended.
     pub(crate) fn poll_keep(&self, cx: &Context<'_>) -> Poll<()> {
-        let attended = self.wait_as_keeper(cx) && self.drive == Drive::Caller;
+        self.waiters.wait_as_keeper(cx);
+        let attended = self.waiters.is_receiving() && self.drive == Drive::Caller;
         if attended && lock(&self.driver).is_at_rest() {
             return Poll::Pending;
         }
@@ -398,7 +327,7 @@ impl Shared {
         // What has arrived before the end is still the program's to read.
         if let Some(closed) = self.connection(|connection| connection.closed().cloned()) {
             std::future::poll_fn(|cx| {
-                self.wait_as_keeper(cx);
+                self.waiters.wait_as_keeper(cx);
                 self.with(Driver::poll_drive)
             })
             .await;
@@ -407,7 +336,7 @@ impl Shared {
         let role = self.connection(|connection| connection.role());
         self.close(CloseFrame::new(role, code, "").ok().as_ref());
         std::future::poll_fn(|cx| {
-            self.wait_as_keeper(cx);
+            self.waiters.wait_as_keeper(cx);
             self.poll_closed(cx, true)
         })
         .await
@@ -416,7 +345,7 @@ impl Shared {
     /// Nobody will read what arrives: the keeper takes over.
     pub(super) fn discard(&self) {
         self.with(|driver, _| driver.discard_input());
-        self.wake_keeper();
+        self.waiters.wake_keeper();
     }
 
     /// The last handle is gone: the keeper takes over.
@@ -480,12 +409,5 @@ fn no_longer_open(connection: &Connection) -> Error {
     match connection.closed() {
         Some(closed) => Error::closed(closed.clone()),
         None => Error::Closing,
-    }
-}
-
-fn set(slot: &mut Option<Waker>, waker: &Waker) {
-    match slot {
-        Some(known) if known.will_wake(waker) => {}
-        slot => *slot = Some(waker.clone()),
     }
 }

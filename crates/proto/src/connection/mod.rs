@@ -201,6 +201,7 @@ impl Connection {
     // Getters.
 
     /// Which end this is.
+    #[inline]
     pub fn role(&self) -> Role {
         if self.masking_keys.is_some() {
             Role::Client
@@ -215,6 +216,7 @@ impl Connection {
     }
 
     /// Whether messages may be sent: no Close frame has been sent or received.
+    #[inline]
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
@@ -230,16 +232,19 @@ impl Connection {
     }
 
     /// Whether fragments of a message are being sent, so that no other may.
+    #[inline]
     pub fn is_in_message(&self) -> bool {
         self.sending.is_some()
     }
 
     /// Bytes of output that wait for the transport.
+    #[inline]
     pub fn buffered(&self) -> usize {
         self.output.len()
     }
 
     /// Whether pings or pongs wait for the transport.
+    #[inline]
     pub fn has_control_output(&self) -> bool {
         self.output.has_control()
     }
@@ -253,6 +258,7 @@ impl Connection {
     }
 
     /// Whether so much output waits that no message is taken.
+    #[inline]
     pub fn is_output_full(&self) -> bool {
         // A single message is always taken where nothing waits.
         self.output.len() >= self.config.limits.output_high_water.max(1)
@@ -260,6 +266,7 @@ impl Connection {
 
     /// Whether so many control frames wait that the transport should get them
     /// before more input is handled.
+    #[inline]
     pub fn should_transmit(&self) -> bool {
         self.output.pongs() > self.config.limits.queued_control_frames / 2
     }

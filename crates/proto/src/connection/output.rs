@@ -62,10 +62,12 @@ pub(super) struct Output(Option<Box<Lanes>>);
 
 impl Output {
     /// Bytes that wait.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.0.as_deref().map_or(0, Lanes::len)
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
@@ -87,6 +89,7 @@ impl Output {
     }
 
     /// Whether control frames wait.
+    #[inline]
     pub(super) fn has_control(&self) -> bool {
         self.0
             .as_deref()
@@ -99,6 +102,7 @@ impl Output {
     }
 
     /// Pongs that wait.
+    #[inline]
     pub(super) fn pongs(&self) -> usize {
         self.0.as_deref().map_or(0, |lanes| lanes.control.pongs())
     }
