@@ -1,7 +1,9 @@
-//! Longwire's own echo server: `longwire-echo [--compression MODE] [--fanout]`.
+//! Longwire's own echo server: `longwire-echo [--handler] [--compression MODE] [--fanout]`.
 
 use std::io::Write as _;
 
+use longwire::handler::{Context, MessageRef};
+use longwire::server::Route;
 use longwire::{Compression, Result, Server, Socket};
 
 async fn echo(mut socket: Socket) -> Result<()> {
@@ -23,8 +25,20 @@ async fn main() -> Result<()> {
         Some("dedicated") => Compression::DEDICATED,
         _ => Compression::Off,
     };
+    let route = if flags.iter().any(|flag| flag == "--handler") {
+        Route::handled(|_| {
+            |context: &mut Context<'_>, message: MessageRef<'_>| {
+                let _ = context.send(message);
+            }
+        })
+    } else {
+        Route::new(echo)
+    };
+    if flags.iter().any(|flag| flag == "--fanout") {
+        std::process::exit(3);
+    }
     let server = Server::new()
-        .route("/", echo)
+        .route("/", route)
         .compression(compression)
         .max_connections_per_address(100_000)
         .max_connections(100_000);

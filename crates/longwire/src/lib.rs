@@ -65,6 +65,8 @@ mod driver;
 
 pub mod socket;
 
+pub mod handler;
+
 pub mod client;
 
 pub mod reconnect;

@@ -1,21 +1,18 @@
 //! What a client speaks: the first bytes tell HTTP/1.1, HTTP/2 or TLS.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use longwire_proto::MemoryBudget;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::Site;
 use super::connection::serve;
 use super::http2::serve_http2;
-use super::registry::Registry;
+use super::lane::Lane;
 use crate::tls::H2;
 use crate::transport::Io;
 
@@ -38,13 +35,12 @@ pub(super) async fn serve_tcp(
     stream: TcpStream,
     peer_addr: SocketAddr,
     memory: Option<MemoryBudget>,
-    site: Arc<Site>,
-    registry: Arc<Registry>,
-    mut shutdown: watch::Receiver<bool>,
+    mut lane: Lane,
 ) {
+    let site = lane.site.clone();
     let start = tokio::select! {
         start = timeout(site.handshake_timeout, peek(&stream)) => start,
-        _ = shutdown.wait_for(|stopping| *stopping) => return,
+        _ = lane.stopping.wait_for(|stopping| *stopping) => return,
     };
     let Ok(Ok(start)) = start else {
         return tracing::debug!("the client said nothing in time");
@@ -53,9 +49,9 @@ pub(super) async fn serve_tcp(
     // Each way is boxed, so that a connection has room for its own alone.
     let Some(config) = site.tls_config.clone() else {
         if site.http2.spoken && start == HTTP2_PREFACE {
-            Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
+            Box::pin(serve_http2(stream, peer, lane)).await;
         } else {
-            serve(stream, Io::Tcp, peer, memory, site, registry, shutdown).await;
+            serve(stream, Io::Tcp, peer, memory, lane).await;
         }
         return;
     };
@@ -72,9 +68,9 @@ pub(super) async fn serve_tcp(
         Err(_) => return tracing::debug!("the TLS handshake took too long"),
     };
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
-        Box::pin(serve_http2(stream, peer, site, registry, shutdown)).await;
+        Box::pin(serve_http2(stream, peer, lane)).await;
     } else {
-        let serving = serve(stream, over_tls, peer, memory, site, registry, shutdown);
+        let serving = serve(stream, over_tls, peer, memory, lane);
         Box::pin(serving).await;
     }
 }

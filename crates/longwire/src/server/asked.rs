@@ -127,7 +127,7 @@ impl Asked {
         response.headers_mut().extend(headers.clone());
         let upgrading = Upgrading {
             on_upgrade: self.on_upgrade,
-            handler: route.handler.clone(),
+            serve: route.serve.clone(),
             drive: route.drive,
             place: None,
             memory: None,

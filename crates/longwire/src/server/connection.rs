@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::Site;
 use super::guard::Guard;
-use super::registry::Registry;
+use super::lane::Lane;
 use super::service::Requests;
 use super::upgraded::serve_socket;
 use crate::transport::{Io, Transport};
@@ -35,10 +35,13 @@ pub(super) async fn serve<T: Transport>(
     into_io: fn(T) -> Io,
     peer_addr: Option<SocketAddr>,
     memory: Option<MemoryBudget>,
-    site: Arc<Site>,
-    registry: Arc<Registry>,
-    shutdown: watch::Receiver<bool>,
+    lane: Lane,
 ) {
+    let Lane {
+        site,
+        registry,
+        stopping,
+    } = lane;
     let upgrading = Arc::new(Mutex::new(None));
     let requests = Requests {
         site: site.clone(),
@@ -47,7 +50,7 @@ pub(super) async fn serve<T: Transport>(
         memory,
     };
     // Boxed, so that its room is given back once the connection is upgraded.
-    Box::pin(serve_http(transport, &site, requests, shutdown)).await;
+    Box::pin(serve_http(transport, &site, requests, stopping)).await;
     let upgraded = upgrading
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

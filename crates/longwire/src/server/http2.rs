@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument as _;
@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 use super::Site;
 use super::answers::{Answers, Watched};
 use super::guard::{Guard, Traffic};
+use super::lane::Lane;
 use super::registry::Registry;
 use super::service::Requests;
 use super::stream::Stream;
@@ -62,10 +63,13 @@ const SEND_BUFFER: usize = 64 << 10;
 pub(super) async fn serve_http2<T: Transport>(
     transport: T,
     peer_addr: Option<SocketAddr>,
-    site: Arc<Site>,
-    registry: Arc<Registry>,
-    mut shutdown: watch::Receiver<bool>,
+    lane: Lane,
 ) {
+    let Lane {
+        site,
+        registry,
+        stopping: mut shutdown,
+    } = lane;
     let (accepting, mut accepted) = mpsc::unbounded_channel();
     let activity = Arc::new(Activity::default());
     let service = service_fn({

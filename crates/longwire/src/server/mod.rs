@@ -1,7 +1,8 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `registry`, `stream` and `upgraded` (a socket), `asked` (a
+//! `guard`, `reactor` (the connections of handlers), `registry`, `lane`, `stream`,
+//! `handled` and `upgraded` (a socket), `asked` (a
 //! handshake), `upgrade` and `handshake` (in other servers), `service` (a request), `answers`,
 //! `connection` and `http2` (a connection), `arrival` (which of them), `serving`
 //! (all of them).
@@ -16,9 +17,15 @@ mod caps;
 
 mod guard;
 
+mod reactor;
+
 mod registry;
 
+mod lane;
+
 mod stream;
+
+mod handled;
 
 mod upgraded;
 
@@ -40,8 +47,10 @@ mod arrival;
 
 mod serving;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use http::header::LOCATION;
@@ -101,6 +110,7 @@ pub struct Server {
     max_connections: usize,
     max_connections_per_address: usize,
     memory_per_address: Option<usize>,
+    threads: NonZero<usize>,
     tls: Option<ServerTls>,
     http2: Http2,
 }
@@ -118,6 +128,7 @@ impl Default for Server {
             max_connections: 65_536,
             max_connections_per_address: 4096,
             memory_per_address: None,
+            threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             tls: None,
             http2: Http2::default(),
         }
@@ -253,6 +264,14 @@ impl Server {
         self
     }
 
+    /// Threads for the sockets of handlers ([`Route::handled`]): one for each processor.
+    /// None is started where there is no handler.
+    #[must_use]
+    pub fn threads(mut self, count: NonZero<usize>) -> Self {
+        self.threads = count;
+        self
+    }
+
     /// Most connections at once: 65,536. Those above get 503. Over HTTP/2, each
     /// socket counts as one, beside the connection that it is on.
     #[must_use]
@@ -324,6 +343,7 @@ impl Server {
             fallback: self.fallback,
             handshake_timeout: self.handshake_timeout,
             write_timeout: self.write_timeout,
+            threads: self.threads,
             caps: Caps::new(
                 self.max_connections,
                 self.max_connections_per_address,
@@ -348,6 +368,7 @@ struct Site {
     fallback: Option<Page>,
     handshake_timeout: Duration,
     write_timeout: Duration,
+    threads: NonZero<usize>,
     tls: Option<ServerTls>,
     http2: Http2,
     caps: Arc<Caps>,

@@ -10,6 +10,7 @@ use longwire_proto::{CloseCode, CloseFrame};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::reactor::Mailbox;
 use crate::socket::Shared;
 
 /// What a graceful shutdown came to.
@@ -90,6 +91,8 @@ pub(super) struct Registry {
 struct Inner {
     next: u64,
     open: HashMap<u64, (Arc<Shared>, Option<SocketAddr>)>,
+    /// Where the connections of handlers are.
+    reactors: Vec<Arc<Mailbox>>,
     /// Whether the server is shutting down: what enters is closed at once.
     closing: bool,
 }
@@ -121,11 +124,13 @@ impl Registry {
         let mut sockets = self.lock();
         sockets.closing = true;
         let open: Vec<_> = sockets.open.values().map(|(s, _)| s.clone()).collect();
+        let reactors = sockets.reactors.clone();
         drop(sockets);
         for shared in &open {
             close(shared);
         }
-        open.len()
+        let handled: usize = reactors.iter().map(|reactor| reactor.close_all()).sum();
+        open.len() + handled
     }
 
     /// Waits until none is open.
@@ -144,13 +149,48 @@ impl Registry {
 
     /// How many sockets are open.
     pub(super) fn len(&self) -> usize {
-        self.lock().open.len()
+        let sockets = self.lock();
+        let handled: usize = sockets.reactors.iter().map(|reactor| reactor.open()).sum();
+        sockets.open.len() + handled
+    }
+
+    /// Adds a place for the connections of handlers.
+    pub(super) fn add_reactor(&self, mailbox: Arc<Mailbox>) {
+        self.lock().reactors.push(mailbox);
+    }
+
+    /// The place for the next connection of a handler, if there is any: the one with
+    /// the fewest.
+    pub(super) fn reactor(&self) -> Option<Arc<Mailbox>> {
+        let sockets = self.lock();
+        let least = sockets.reactors.iter().min_by_key(|reactor| reactor.open());
+        least.cloned()
+    }
+
+    /// Waits until no handler has a connection.
+    pub(super) async fn reactors_emptied(&self) {
+        let reactors = self.lock().reactors.clone();
+        for reactor in reactors {
+            reactor.emptied().await;
+        }
+    }
+
+    /// The peers whose connections reactors have cut off.
+    pub(super) fn cut_by_reactors(&self) -> Vec<Option<SocketAddr>> {
+        let reactors = self.lock().reactors.clone();
+        reactors
+            .iter()
+            .flat_map(|reactor| reactor.take_unanswered())
+            .collect()
     }
 
     /// Cuts off the sockets whose connections have not ended; gives their peers.
     pub(super) fn cut_off(&self) -> Vec<Option<SocketAddr>> {
         let sockets = self.lock();
         let open: Vec<_> = sockets.open.values().cloned().collect();
+        for reactor in &sockets.reactors {
+            reactor.cut_off();
+        }
         drop(sockets);
         open.into_iter()
             .filter(|(shared, _)| shared.connection(|connection| connection.closed().is_none()))

@@ -13,12 +13,24 @@ use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode};
 use super::body::Body;
 use super::origin::OriginPolicy;
 use crate::error::Result;
+use crate::handler::{Handler, SocketInfo};
 use crate::headers::GivenHeaders;
 use crate::options::Drive;
 use crate::socket::Socket;
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-pub(super) type Handler = Arc<dyn Fn(Socket) -> BoxFuture<Result<()>> + Send + Sync>;
+type NewSocket = dyn Fn(Socket) -> BoxFuture<Result<()>> + Send + Sync;
+type NewHandler = dyn Fn(&SocketInfo<'_>) -> Box<dyn Handler> + Send + Sync;
+
+/// Who gets the sockets of a route.
+#[derive(Clone)]
+pub(super) enum Serve {
+    /// A future each.
+    Socket(Arc<NewSocket>),
+    /// A handler each.
+    Handler(Arc<NewHandler>),
+}
+
 pub(super) type Hook = Arc<dyn Fn(UpgradeRequest) -> BoxFuture<Decision> + Send + Sync>;
 
 /// What an upgrade hook decides: accept, or answer with another response.
@@ -48,7 +60,7 @@ pub type Decision = std::result::Result<Accept, Refuse>;
 /// ```
 #[derive(Clone)]
 pub struct Route {
-    pub(super) handler: Handler,
+    pub(super) serve: Serve,
     pub(super) hook: Option<Hook>,
     pub(super) origin: OriginPolicy,
     pub(super) missing_origin_allowed: bool,
@@ -74,8 +86,27 @@ impl Route {
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
+        Self::serving(Serve::Socket(Arc::new(move |socket| {
+            Box::pin(handler(socket))
+        })))
+    }
+
+    /// A route whose sockets each have a [`Handler`], which is called where messages are
+    /// read: for what has to be as fast as can be. `make` makes one for each socket.
+    pub fn handled<H: Handler>(
+        make: impl Fn(&SocketInfo<'_>) -> H + Send + Sync + 'static,
+    ) -> Self {
+        Self::serving(Serve::Handler(Arc::new(move |info| Box::new(make(info)))))
+    }
+
+    /// Whether its sockets have handlers.
+    pub(super) fn is_handled(&self) -> bool {
+        matches!(self.serve, Serve::Handler(_))
+    }
+
+    fn serving(serve: Serve) -> Self {
         Self {
-            handler: Arc::new(move |socket| Box::pin(handler(socket))),
+            serve,
             hook: None,
             origin: OriginPolicy::default(),
             missing_origin_allowed: true,

@@ -18,6 +18,8 @@ use tracing::Instrument as _;
 use super::Site;
 use super::arrival::serve_tcp;
 use super::caps::Full;
+use super::lane::Lane;
+use super::reactor::Thread;
 use super::registry::{Registry, ShutdownReport};
 use crate::error::Result;
 use crate::tls::HTTP_1_1;
@@ -27,6 +29,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a connection above a cap may take to read why it is refused.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long reactors may take to drop their connections.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Connections above a cap that are told so at the same time; the rest is just
 /// dropped.
@@ -138,14 +143,18 @@ impl BoundServer {
         } = self;
         let (stopping, stopping_seen) = watch::channel(false);
         let mut accepting = Accepting {
-            site,
-            registry: control.registry.clone(),
-            stopping: stopping_seen,
+            lane: Lane {
+                site,
+                registry: control.registry.clone(),
+                stopping: stopping_seen,
+            },
+            reactors: Vec::new(),
             connections: JoinSet::new(),
             refused: JoinSet::new(),
         };
+        accepting.start_reactors();
         let mut renewing = JoinSet::new();
-        if let Some(tls) = accepting.site.tls.clone() {
+        if let Some(tls) = accepting.lane.site.tls.clone() {
             renewing.spawn(tls.keep_fresh());
         }
         let mut stop = control.stop.subscribe();
@@ -166,26 +175,47 @@ impl BoundServer {
         };
         stopping.send_replace(true);
         let mut connections = accepting.connections;
-        let all = async { while connections.join_next().await.is_some() {} };
+        let all = async {
+            while connections.join_next().await.is_some() {}
+            control.registry.reactors_emptied().await;
+        };
         if timeout(deadline, all).await.is_err() {
             report.unanswered = control.registry.cut_off();
+            let _ = timeout(CUT_WITHIN, control.registry.reactors_emptied()).await;
+            report.unanswered.extend(control.registry.cut_by_reactors());
             connections.shutdown().await;
         }
         control.report.send_replace(Some(report.clone()));
-        drop(ending);
+        drop((accepting.reactors, ending));
         report
     }
 }
 
 struct Accepting {
-    site: Arc<Site>,
-    registry: Arc<Registry>,
-    stopping: watch::Receiver<bool>,
+    lane: Lane,
+    reactors: Vec<Thread>,
     connections: JoinSet<()>,
     refused: JoinSet<()>,
 }
 
 impl Accepting {
+    /// Starts threads for the connections of handlers, where there will be any.
+    fn start_reactors(&mut self) {
+        let Lane { site, registry, .. } = &self.lane;
+        if !site.sockets.iter().any(|socket| socket.route.is_handled()) {
+            return;
+        }
+        for _ in 0..site.threads.get() {
+            match Thread::start() {
+                Ok(thread) => {
+                    registry.add_reactor(thread.mailbox().clone());
+                    self.reactors.push(thread);
+                }
+                Err(error) => tracing::warn!(%error, "a thread for handlers could not start"),
+            }
+        }
+    }
+
     async fn accept_from(&mut self, listener: &TcpListener) -> std::convert::Infallible {
         loop {
             let accepted = poll_fn(|cx| {
@@ -207,21 +237,14 @@ impl Accepting {
     }
 
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let place = match self.site.caps.take(peer) {
+        let place = match self.lane.site.caps.take(peer) {
             Ok(place) => place,
             Err(full) => return self.refuse(stream, peer, full),
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
         }
-        let served = serve_tcp(
-            stream,
-            peer,
-            place.memory().cloned(),
-            self.site.clone(),
-            self.registry.clone(),
-            self.stopping.clone(),
-        );
+        let served = serve_tcp(stream, peer, place.memory().cloned(), self.lane.clone());
         let served = async move {
             served.await;
             drop(place);
@@ -233,7 +256,7 @@ impl Accepting {
     fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full) {
         tracing::warn!(%peer, %full, "refused a connection");
         if self.refused.len() < REFUSED_AT_ONCE {
-            let tls = self.site.tls_config.clone();
+            let tls = self.lane.site.tls_config.clone();
             self.refused.spawn(async move {
                 let answered = async {
                     match tls {

@@ -10,10 +10,13 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use longwire_proto::{CloseCode, Closed, Connection, MemoryBudget};
 
 use super::caps::Place;
+use super::handled::serve_handled;
+use super::reactor::Adopted;
 use super::registry::Registry;
-use super::route::Handler;
+use super::route::Serve;
 use crate::driver::Driver;
 use crate::error::Error;
+use crate::handler::{Machine, SocketInfo};
 use crate::options::{Drive, Options};
 use crate::socket::{Info, Shared, Socket};
 use crate::transport::{Io, now};
@@ -21,7 +24,7 @@ use crate::transport::{Io, now};
 /// A response of 101 that is on its way: what follows once it is out.
 pub(super) struct Upgrading {
     pub(super) on_upgrade: OnUpgrade,
-    pub(super) handler: Handler,
+    pub(super) serve: Serve,
     pub(super) drive: Drive,
     pub(super) info: Info,
     /// The socket's place among the connections, where it has one of its own.
@@ -40,7 +43,7 @@ pub(super) async fn serve_socket(
 ) {
     let Upgrading {
         on_upgrade,
-        handler,
+        serve,
         drive,
         info,
         place,
@@ -64,13 +67,36 @@ pub(super) async fn serve_socket(
     if memory.is_some() {
         connection = connection.with_memory_budget(memory);
     }
+    let io = match (&serve, registry.and_then(|registry| registry.reactor())) {
+        (Serve::Handler(make), Some(reactor)) => match std_stream(io) {
+            Ok(stream) => {
+                tracing::info!(path, "socket opened");
+                return reactor.adopt(Adopted {
+                    stream,
+                    machine: Machine::new(connection, make(&SocketInfo::new(&info))),
+                    unhandled,
+                    place,
+                });
+            }
+            Err(io) => io,
+        },
+        _ => io,
+    };
     let driver = Driver::new(io, connection, unhandled, options);
     let shared = Shared::new(driver, drive);
+    let shared_with_handler = shared.clone();
     let entry = registry.map(|registry| registry.enter(shared.clone(), peer));
     tracing::info!(path, "socket opened");
-    let socket = Socket::new(shared.clone(), info);
-    let mut handling =
-        Box::pin(AssertUnwindSafe(async move { handler(socket).await }).catch_unwind());
+    let handling = async move {
+        match serve {
+            Serve::Socket(handler) => handler(Socket::new(shared_with_handler, info)).await,
+            Serve::Handler(make) => {
+                let handler = make(&SocketInfo::new(&info));
+                serve_handled(Socket::new(shared_with_handler, info), handler).await
+            }
+        }
+    };
+    let mut handling = Box::pin(AssertUnwindSafe(handling).catch_unwind());
     let (closed, done) = run(&mut handling, &shared).await;
     drop((entry, place));
     //= rfc6455#7.1.7-2
@@ -128,5 +154,17 @@ fn tell(result: &Handled) {
         Ok(Ok(()) | Err(Error::Closed(_) | Error::Closing)) => {}
         Ok(Err(error)) => tracing::error!(%error, "the handler of a socket failed"),
         Err(_) => tracing::error!("the handler of a socket panicked"),
+    }
+}
+
+/// The socket under plain TCP.
+fn std_stream(io: Io) -> Result<std::net::TcpStream, Io> {
+    match io {
+        // One that is no stream of its own any more cannot be taken back: it has failed.
+        Io::Tcp(stream) => stream.into_std().map_err(|error| {
+            tracing::debug!(%error, "taking a connection over failed");
+            Io::boxed(tokio::io::empty())
+        }),
+        io @ Io::Boxed(_) => Err(io),
     }
 }

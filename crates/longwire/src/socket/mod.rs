@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -323,7 +323,24 @@ impl Socket {
         (&self.handle.shared, &mut self.ended)
     }
 
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
+    /// Lets a handler do something with the connection, and writes what that leads to.
+    /// Gives how many bytes are left to write.
+    pub(crate) fn change(&self, work: impl FnOnce(&mut Connection, Instant)) -> usize {
+        self.shared().change(work)
+    }
+
+    /// Whether so much waits to be sent that no message is taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared()
+            .connection(|connection| connection.is_open() && connection.is_output_full())
+    }
+
+    /// Ready once nothing waits to be sent.
+    pub(crate) fn poll_written(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared().poll_flush(cx).map(drop)
+    }
+
+    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
         poll_message(self.shared_and_ended(), cx)
     }
 }

@@ -9,6 +9,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use longwire_proto::{CloseCode, CloseFrame, Closed, Connection, MessageKind, SendError};
 
@@ -228,6 +229,20 @@ impl Shared {
             }
             Poll::Pending
         })
+    }
+
+    /// Does something with the connection, and writes what can be written now; gives how
+    /// many bytes are left, which are the keeper's to write.
+    pub(super) fn change(&self, work: impl FnOnce(&mut Connection, Instant)) -> usize {
+        let left = self.with(|driver, cx| {
+            work(&mut driver.connection, now());
+            let _ = driver.poll_transmit(cx);
+            driver.connection.buffered()
+        });
+        if left > 0 {
+            self.waiters.wake_keeper();
+        }
+        left
     }
 
     /// Writes what can be written now. The rest is the keeper's.

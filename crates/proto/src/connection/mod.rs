@@ -292,6 +292,9 @@ impl Connection {
     /// consumed; what is unfinished is kept. Call again until then, with the
     /// output transmitted in between where [`Connection::should_transmit`].
     pub fn handle_input<'a>(&mut self, input: &mut Input<'a>, now: Instant) -> Option<Event<'a>> {
+        if input.is_empty() {
+            return None;
+        }
         if let Some(event) = self.handle_message(input, now) {
             return Some(event);
         }
@@ -414,6 +417,17 @@ impl Connection {
         self.finish_if_done();
     }
 
+    /// Takes back what [`Connection::send_through`] was told to be taken by the
+    /// transport and was not: whole frames, the last ones sent, of which the transport
+    /// has the first `sent` bytes.
+    pub fn put_back(&mut self, frames: &[u8], sent: usize) {
+        let left = (frames.len() - sent) as u64;
+        self.transmitted = self.transmitted.saturating_sub(left);
+        self.data_transmitted = self.data_transmitted.saturating_sub(left);
+        self.output.put_back(frames, sent);
+        self.count_output();
+    }
+
     /// So many bytes are sent, and so many of them were of messages.
     fn note_transmitted(&mut self, count: usize, data: usize, now: Instant) {
         self.transmitted += count as u64;
@@ -457,15 +471,19 @@ impl Connection {
         if !self.is_open() {
             return self.state.deadline();
         }
-        let ping = self.pulse.as_ref().map(Pulse::next_timeout);
-        let idle = self
-            .config
-            .idle_timeout
-            .map(|timeout| later(self.last_message, timeout));
-        [ping, idle, self.context_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let mut next = self.pulse.as_ref().map(Pulse::next_timeout);
+        let mut sooner = |at: Option<Instant>| {
+            if let Some(at) = at {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        };
+        if let Some(timeout) = self.config.idle_timeout {
+            sooner(Some(later(self.last_message, timeout)));
+        }
+        if self.deflater.is_some() {
+            sooner(self.context_timeout());
+        }
+        next
     }
 
     // Output.

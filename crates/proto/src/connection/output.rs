@@ -127,6 +127,13 @@ impl Output {
         self.lanes().push_bytes(header, payload);
     }
 
+    /// Puts whole frames before all data, of which `sent` bytes are sent.
+    pub(super) fn put_back(&mut self, frames: &[u8], sent: usize) {
+        if sent < frames.len() {
+            self.lanes().put_back(frames, sent);
+        }
+    }
+
     /// Appends a frame that is encoded already.
     pub(super) fn push_encoded(&mut self, frame: &Bytes) {
         self.lanes().push_encoded(frame);
@@ -270,6 +277,22 @@ impl Lanes {
         self.control.remove_newest_pong()
     }
 
+    fn put_back(&mut self, frames: &[u8], sent: usize) {
+        let segment = Segment {
+            frames: frames.to_vec(),
+            tail: Bytes::new(),
+        };
+        self.data_len += segment.len() - sent;
+        self.data_held += segment.held();
+        self.data.push_front(segment);
+        self.sent = sent;
+        self.frame_start = 0;
+        if !self.control.is_empty() {
+            // The border is another now.
+            self.hold = self.rest_of_frame();
+        }
+    }
+
     /// Gives back memory that was taken in advance.
     fn shrink(&mut self) {
         if let Some(last) = self.data.back_mut() {
@@ -376,12 +399,15 @@ impl Lanes {
     /// Sets `hold` to the rest of the frame that is partly sent. Where control
     /// frames wait, it is set already.
     fn find_border(&mut self) {
-        if !self.control.is_empty() {
-            return;
+        if self.control.is_empty() {
+            self.hold = self.rest_of_frame();
         }
-        self.hold = 0;
+    }
+
+    /// Bytes until the end of the frame that is partly sent.
+    fn rest_of_frame(&mut self) -> usize {
         let Some(first) = self.data.front() else {
-            return;
+            return 0;
         };
         while self.frame_start < self.sent {
             let header = &first.frames[self.frame_start.min(first.frames.len())..];
@@ -391,11 +417,11 @@ impl Lanes {
                 self.frame_start + FrameHeader::encoded_frame_len(header)
             };
             if end > self.sent {
-                self.hold = end - self.sent;
-                return;
+                return end - self.sent;
             }
             self.frame_start = end;
         }
+        0
     }
 }
 

@@ -1,6 +1,5 @@
 //! The commands: messages and control frames that the program asks for.
 
-use std::io::IoSlice;
 use std::ops::Deref;
 use std::time::Instant;
 
@@ -23,9 +22,9 @@ pub(super) struct Sending {
     compressed: bool,
 }
 
-/// Payloads up to this go to the transport behind their header, in one piece:
-/// a copy is cheaper than another slice to write.
-const TOGETHER: usize = 1024;
+/// Messages up to this are too small to ask for memory for them before it is known
+/// whether they have to wait.
+const SMALL: usize = 1024;
 
 /// A payload as the program has it.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +63,9 @@ impl Connection {
         self.send_whole(kind, Payload::Shared(payload))
     }
 
-    /// Sends a message by way of `write`, which is given the whole frame where
-    /// that is neither compressed nor masked and nothing waits before it, and
-    /// tells how many bytes the transport has taken: those are never copied
+    /// Sends a message by way of `write`, which is given the frame's header and its
+    /// payload where that is neither compressed nor masked and nothing waits before
+    /// it, and tells how many bytes the transport has taken: those are never copied
     /// anywhere. What is left waits as after [`Connection::send_bytes`]; whether
     /// `write` was called is told. The bytes of a text must be UTF-8.
     ///
@@ -78,7 +77,7 @@ impl Connection {
         kind: MessageKind,
         payload: Payload<'_>,
         now: Instant,
-        write: impl FnOnce(&[IoSlice<'_>]) -> usize,
+        write: impl FnOnce(&[u8], &[u8]) -> usize,
     ) -> Result<bool, SendError> {
         self.check_ready(kind, true)?;
         let len = payload.len();
@@ -92,25 +91,18 @@ impl Connection {
             return self.send_whole(kind, payload).map(|()| false);
         }
         // Memory for what may have to wait: a small message is too little to ask.
-        if len > TOGETHER {
+        if len > SMALL {
             self.reserve_output(len)?;
         }
         let header = self.header(kind, len, true, false);
         let mut encoded = [0; FrameHeader::MAX_LEN];
         let header_len = header.encode(&mut encoded);
-        let written = if len <= TOGETHER {
-            let mut frame = [0; FrameHeader::MAX_LEN + TOGETHER];
-            frame[..header_len].copy_from_slice(&encoded[..header_len]);
-            frame[header_len..header_len + len].copy_from_slice(&payload);
-            write(&[IoSlice::new(&frame[..header_len + len])])
-        } else {
-            write(&[IoSlice::new(&encoded[..header_len]), IoSlice::new(&payload)])
-        };
+        let written = write(&encoded[..header_len], &payload);
         if written < header_len + len {
             self.push_payload(header, payload);
         } else {
             self.note_transmitted(written, written, now);
-            if len > TOGETHER {
+            if len > SMALL {
                 self.count_output();
             }
             return Ok(true);

@@ -1,0 +1,197 @@
+//! A connection and its handler, whatever the transport is.
+
+use std::time::Instant;
+
+use longwire_proto::{
+    CloseCode, CloseFrame, Closed, Connection, Data, Event, Input, Role, Text, TransportState,
+};
+
+use super::{Context, Handler, MessageRef, Wire};
+
+/// A connection and its handler. Small while nothing goes on.
+pub(crate) struct Machine {
+    pub(crate) connection: Connection,
+    handler: Box<dyn Handler>,
+    /// What was read while the peer did not take what it is answered with.
+    unhandled: Option<Box<[u8]>>,
+    /// Whether the kernel has not taken all it was given.
+    blocked: bool,
+    /// Whether the handler has been told of the end.
+    told: bool,
+}
+
+/// What is to be done with the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Read on.
+    Read,
+    /// Wait until more can be written.
+    Wait,
+    /// Shut down writing, and read on.
+    ShutDown,
+    /// Drop it.
+    Drop,
+}
+
+impl Machine {
+    pub(crate) fn new(connection: Connection, handler: Box<dyn Handler>) -> Self {
+        Self {
+            connection,
+            handler,
+            unhandled: None,
+            blocked: false,
+            told: false,
+        }
+    }
+
+    /// The connection is open, and this was read behind the handshake.
+    pub(crate) fn open(&mut self, bytes: &mut [u8], mut wire: Wire<'_>, now: Instant) -> Flow {
+        self.call(&mut wire, now, Handler::open);
+        self.read(bytes, wire, now)
+    }
+
+    /// These bytes were read.
+    pub(crate) fn read(&mut self, bytes: &mut [u8], mut wire: Wire<'_>, now: Instant) -> Flow {
+        wire.set_blocked(self.blocked);
+        self.handle(bytes, &mut wire, now);
+        self.flush(&mut wire, now)
+    }
+
+    /// The transport takes more.
+    pub(crate) fn write(&mut self, mut wire: Wire<'_>, now: Instant) -> Flow {
+        self.flush(&mut wire, now)
+    }
+
+    /// The peer has ended its side.
+    pub(crate) fn end(&mut self, wire: Wire<'_>, now: Instant) -> Flow {
+        self.connection.handle_input_end();
+        self.write(wire, now)
+    }
+
+    /// The transport broke.
+    pub(crate) fn lose(&mut self) -> Flow {
+        self.connection.handle_transport_lost();
+        self.flow()
+    }
+
+    /// The time is `now`.
+    pub(crate) fn time(&mut self, mut wire: Wire<'_>, now: Instant) -> Flow {
+        wire.set_blocked(self.blocked);
+        self.connection.handle_timeout(now);
+        self.flush(&mut wire, now)
+    }
+
+    /// Closes the connection with this code, as the server wants it.
+    pub(crate) fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        mut wire: Wire<'_>,
+        now: Instant,
+    ) -> Flow {
+        wire.set_blocked(self.blocked);
+        let frame = CloseFrame::new(Role::Server, code, reason).ok();
+        self.connection.close(frame.as_ref(), now);
+        self.flush(&mut wire, now)
+    }
+
+    /// The handler has panicked.
+    pub(crate) fn fail(&mut self, wire: Wire<'_>, now: Instant) -> Flow {
+        tracing::error!("the handler of a socket panicked");
+        self.unhandled = None;
+        self.handler = Box::new(|_: &mut Context<'_>, _: MessageRef<'_>| {});
+        self.close(CloseCode::INTERNAL_ERROR, "", wire, now)
+    }
+
+    /// Whether it waits until more can be written.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Tells the handler how the connection ended, once.
+    pub(crate) fn tell_end(&mut self) -> Option<Closed> {
+        let closed = self.connection.closed()?.clone();
+        if !std::mem::replace(&mut self.told, true) {
+            self.handler.close(&closed);
+        }
+        Some(closed)
+    }
+
+    fn call(
+        &mut self,
+        wire: &mut Wire<'_>,
+        now: Instant,
+        what: impl FnOnce(&mut dyn Handler, &mut Context<'_>),
+    ) {
+        let mut context = Context {
+            connection: &mut self.connection,
+            wire: wire.lend(),
+            now,
+        };
+        what(&mut *self.handler, &mut context);
+    }
+
+    /// Hands out the messages in these bytes. Where the peer takes too little, the rest
+    /// waits.
+    fn handle(&mut self, bytes: &mut [u8], wire: &mut Wire<'_>, now: Instant) {
+        if let Some(unhandled) = self.unhandled.take() {
+            self.unhandled = Some([&unhandled, &*bytes].concat().into());
+            return;
+        }
+        let mut input = Input::new(bytes);
+        loop {
+            if self.connection.is_open() && self.connection.is_output_full() {
+                wire.flush(&mut self.connection, now);
+                if self.connection.is_output_full() && !input.is_empty() {
+                    self.unhandled = Some(input.as_slice().into());
+                    return;
+                }
+            }
+            if self.connection.should_transmit() {
+                wire.flush(&mut self.connection, now);
+            }
+            let Some(event) = self.connection.handle_input(&mut input, now) else {
+                return;
+            };
+            let message = match &event {
+                Event::Text(Text::Borrowed(text)) => MessageRef::Text(text),
+                Event::Text(Text::Owned(text)) => MessageRef::Text(text),
+                Event::Binary(Data::Borrowed(bytes)) => MessageRef::Binary(bytes),
+                Event::Binary(Data::Owned(bytes)) => MessageRef::Binary(bytes),
+                _ => continue,
+            };
+            self.call(wire, now, |handler, context| {
+                handler.message(context, message);
+            });
+        }
+    }
+
+    /// Writes what can be written. Where that was all, what waited for it goes on.
+    fn flush(&mut self, wire: &mut Wire<'_>, now: Instant) -> Flow {
+        loop {
+            let waited = self.blocked;
+            wire.flush(&mut self.connection, now);
+            self.blocked = wire.is_blocked();
+            if self.blocked {
+                return self.flow();
+            }
+            if waited && self.connection.is_open() {
+                self.call(wire, now, Handler::drain);
+                continue;
+            }
+            let Some(mut unhandled) = self.unhandled.take() else {
+                return self.flow();
+            };
+            self.handle(&mut unhandled, wire, now);
+        }
+    }
+
+    fn flow(&self) -> Flow {
+        match self.connection.transport_state() {
+            TransportState::Closed => Flow::Drop,
+            TransportState::ShutDown => Flow::ShutDown,
+            TransportState::Open if self.unhandled.is_some() => Flow::Wait,
+            TransportState::Open => Flow::Read,
+        }
+    }
+}

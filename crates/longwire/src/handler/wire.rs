@@ -1,0 +1,198 @@
+//! What handlers have sent and the kernel has not been given yet.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Instant;
+
+use longwire_proto::{Connection, MessageKind, Payload, SendError};
+
+/// Payloads above this go to the kernel at once, from where they are.
+const GATHER_UP_TO: usize = 4 << 10;
+
+/// Bytes that are gathered at most before they are written.
+const FULL: usize = 64 << 10;
+
+/// Slices given to one write.
+const SLICES: usize = 16;
+
+/// Takes what it can of these bytes, without waiting.
+pub(crate) type Write<'a> = dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize> + 'a;
+
+/// The replies to one read, whole frames, in a buffer that a thread's connections share:
+/// it is empty whenever another connection has its turn.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    frames: Vec<u8>,
+    /// Whether the kernel has taken less than it was given: it tells when it takes more.
+    blocked: bool,
+    /// Whether it will take nothing any more.
+    failed: bool,
+}
+
+impl Gathered {
+    /// Drops what a handler that failed has left.
+    pub(crate) fn forget(&mut self) {
+        self.frames.clear();
+    }
+}
+
+/// The way to the kernel, for the turn of one connection.
+pub(crate) struct Wire<'a> {
+    gathered: &'a mut Gathered,
+    write: &'a mut Write<'a>,
+}
+
+impl<'a> Wire<'a> {
+    pub(crate) fn new(gathered: &'a mut Gathered, write: &'a mut Write<'a>) -> Self {
+        gathered.blocked = false;
+        gathered.failed = false;
+        Self { gathered, write }
+    }
+
+    /// The same way, for a part of the turn.
+    pub(super) fn lend(&mut self) -> Wire<'_> {
+        Wire {
+            gathered: self.gathered,
+            write: self.write,
+        }
+    }
+
+    /// Sends a message: what is small is gathered, what is large goes to the kernel with
+    /// what was gathered before.
+    pub(super) fn send(
+        &mut self,
+        connection: &mut Connection,
+        kind: MessageKind,
+        payload: Payload<'_>,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        let Self { gathered, write } = self;
+        let mut left = None;
+        connection.send_through(kind, payload, now, |header, payload| {
+            let len = header.len() + payload.len();
+            if len <= GATHER_UP_TO {
+                gathered.frames.extend_from_slice(header);
+                gathered.frames.extend_from_slice(payload);
+                return len;
+            }
+            let before = gathered.frames.len();
+            let all = [&gathered.frames, header, payload].map(IoSlice::new);
+            let all = &all[usize::from(before == 0)..];
+            let written = write_all(*write, all);
+            let written = note(
+                &mut gathered.blocked,
+                &mut gathered.failed,
+                written,
+                before + len,
+            );
+            if written < before {
+                left = Some(written);
+                return 0;
+            }
+            gathered.frames.clear();
+            written - before
+        })?;
+        if let Some(written) = left {
+            connection.put_back(&gathered.frames, written);
+            gathered.frames.clear();
+        }
+        if gathered.failed {
+            connection.handle_output_failed(now);
+        } else if gathered.frames.len() >= FULL {
+            self.flush(connection, now);
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered, and what waits in the connection behind it.
+    pub(super) fn flush(&mut self, connection: &mut Connection, now: Instant) {
+        let Self { gathered, write } = self;
+        let Gathered {
+            frames,
+            blocked,
+            failed,
+        } = &mut **gathered;
+        while !*blocked && !*failed {
+            if connection.buffered() == 0 {
+                // What most turns come to.
+                if frames.is_empty() {
+                    return;
+                }
+                let written = write_all(*write, &[IoSlice::new(frames)]);
+                let written = note(blocked, failed, written, frames.len());
+                if written < frames.len() {
+                    connection.put_back(frames, written);
+                }
+                frames.clear();
+                continue;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let before = frames.len();
+            let mut filled = 0;
+            if before > 0 {
+                slices[0] = IoSlice::new(frames);
+                filled = 1;
+            }
+            filled += connection.poll_transmit(&mut slices[filled..]);
+            let all = &slices[..filled];
+            let written = write_all(*write, all);
+            let written = note(blocked, failed, written, total(all));
+            if written > before {
+                connection.handle_transmitted(written - before, now);
+            }
+            if written < before {
+                connection.put_back(frames, written);
+            }
+            frames.clear();
+        }
+        if *blocked && !frames.is_empty() {
+            connection.put_back(frames, 0);
+            frames.clear();
+        }
+        if *failed {
+            frames.clear();
+            connection.handle_output_failed(now);
+        }
+    }
+
+    /// Whether the kernel has said before that it takes nothing now.
+    pub(super) fn set_blocked(&mut self, blocked: bool) {
+        self.gathered.blocked = blocked;
+    }
+
+    /// Whether the kernel has taken less than it was given.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.gathered.blocked
+    }
+}
+
+fn total(slices: &[IoSlice<'_>]) -> usize {
+    slices.iter().map(|slice| slice.len()).sum()
+}
+
+fn write_all(write: &mut Write<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    loop {
+        match write(slices) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What a write of so many bytes came to.
+fn note(blocked: &mut bool, failed: &mut bool, written: io::Result<usize>, len: usize) -> usize {
+    match written {
+        Ok(written) => {
+            *blocked |= written < len;
+            written
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            *blocked = true;
+            0
+        }
+        Err(error) => {
+            tracing::debug!(%error, "writing failed");
+            *failed = true;
+            0
+        }
+    }
+}

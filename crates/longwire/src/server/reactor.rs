@@ -1,0 +1,450 @@
+//! The connections of handlers, on threads of their own: an event leads from the kernel
+//! to its connection, and nothing lies between.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use longwire_proto::CloseCode;
+use mio::{Events, Interest, Token};
+use slab::Slab;
+use tokio::sync::Notify;
+
+use super::caps::Place;
+use crate::handler::{Flow, Gathered, Machine, Wire};
+use crate::transport::{now, with_scratch};
+
+/// Events taken at once.
+const EVENTS: usize = 1024;
+
+/// Reads from one connection before others have their turn.
+const READS: usize = 16;
+
+/// What mail comes under among the events.
+const MAIL: Token = Token(usize::MAX);
+
+/// Why connections are closed when a server stops.
+const STOPPING: &str = "the server is shutting down";
+
+/// A connection that a reactor is to take over.
+pub(super) struct Adopted {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) machine: Machine,
+    /// What was read behind the handshake.
+    pub(super) unhandled: Vec<u8>,
+    pub(super) place: Option<Place>,
+}
+
+/// What a reactor is told by others.
+pub(super) struct Mailbox {
+    letters: Mutex<Letters>,
+    waker: mio::Waker,
+    open: AtomicUsize,
+    left: Notify,
+}
+
+#[derive(Default)]
+struct Letters {
+    adopted: Vec<Adopted>,
+    /// Close all connections, those to come included.
+    stop: bool,
+    /// Drop all connections.
+    cut: bool,
+    /// Drop them, and end.
+    end: bool,
+    /// Whose connections were cut off.
+    unanswered: Vec<Option<SocketAddr>>,
+}
+
+impl Mailbox {
+    pub(super) fn adopt(&self, adopted: Adopted) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.tell(|letters| letters.adopted.push(adopted));
+    }
+
+    /// Closes all connections, those to come included; gives how many there are.
+    pub(super) fn close_all(&self) -> usize {
+        self.tell(|letters| letters.stop = true);
+        self.open()
+    }
+
+    /// Drops all connections.
+    pub(super) fn cut_off(&self) {
+        self.tell(|letters| letters.cut = true);
+    }
+
+    /// The peers of the connections that were dropped so.
+    pub(super) fn take_unanswered(&self) -> Vec<Option<SocketAddr>> {
+        std::mem::take(&mut self.lock().unanswered)
+    }
+
+    /// How many connections there are.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is none.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let mut left = std::pin::pin!(self.left.notified());
+            // From here on, none leaves unnoticed.
+            left.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    fn leave(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.left.notify_waiters();
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Letters)) {
+        what(&mut self.lock());
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "a reactor could not be woken");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reactor's thread, which ends when this is dropped, and its connections with it.
+pub(super) struct Thread(Arc<Mailbox>);
+
+impl Thread {
+    /// Starts a reactor. Its handlers may use the runtime of whoever calls this.
+    pub(super) fn start() -> io::Result<Self> {
+        let (reactor, mailbox) = Reactor::new()?;
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        std::thread::Builder::new()
+            .name("longwire-reactor".to_owned())
+            .spawn(move || {
+                let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
+                reactor.run();
+            })?;
+        Ok(Self(mailbox))
+    }
+
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.0
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.0.tell(|letters| letters.end = true);
+    }
+}
+
+/// A connection of the reactor.
+struct Entry {
+    stream: mio::net::TcpStream,
+    machine: Machine,
+    /// Whether it is not read until more can be written.
+    paused: bool,
+    /// Whether our side is ended.
+    shut: bool,
+    /// When it is looked at next.
+    due: Option<Instant>,
+    place: Option<Place>,
+}
+
+/// The connections of one thread.
+struct Reactor {
+    mailbox: Arc<Mailbox>,
+    poll: mio::Poll,
+    entries: Slab<Entry>,
+    /// When which connection is to be looked at; what no connection is due at any more is
+    /// left in until then.
+    dues: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Connections that had more to read when their turn was over.
+    unfinished: Vec<usize>,
+    gathered: Gathered,
+    stopping: bool,
+}
+
+impl Reactor {
+    fn new() -> io::Result<(Self, Arc<Mailbox>)> {
+        let poll = mio::Poll::new()?;
+        let mailbox = Arc::new(Mailbox {
+            letters: Mutex::default(),
+            waker: mio::Waker::new(poll.registry(), MAIL)?,
+            open: AtomicUsize::new(0),
+            left: Notify::new(),
+        });
+        let reactor = Self {
+            mailbox: mailbox.clone(),
+            poll,
+            entries: Slab::new(),
+            dues: BinaryHeap::new(),
+            unfinished: Vec::new(),
+            gathered: Gathered::default(),
+            stopping: false,
+        };
+        Ok((reactor, mailbox))
+    }
+
+    /// Works until it is told to end.
+    fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let wait = self.wait();
+            match self.poll.poll(&mut events, wait) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => {
+                    tracing::error!(%error, "waiting for events failed");
+                    return;
+                }
+                _ => {}
+            }
+            let instant = now();
+            for event in &events {
+                if event.token() == MAIL {
+                    if self.read_mail(instant) {
+                        return;
+                    }
+                } else {
+                    self.handle(event, instant);
+                }
+            }
+            for key in std::mem::take(&mut self.unfinished) {
+                self.serve(key, instant);
+            }
+            self.look_at_due(instant);
+        }
+    }
+
+    /// How long to wait for events at most.
+    fn wait(&self) -> Option<Duration> {
+        if !self.unfinished.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let Reverse((due, _)) = self.dues.peek()?;
+        Some(due.saturating_duration_since(now()))
+    }
+
+    /// Says whether this is the end.
+    fn read_mail(&mut self, instant: Instant) -> bool {
+        let mut letters = self.mailbox.lock();
+        let adopted = std::mem::take(&mut letters.adopted);
+        let (stop, cut, end) = (letters.stop, letters.cut, letters.end);
+        letters.cut = false;
+        drop(letters);
+        for adopted in adopted {
+            self.adopt(adopted, instant);
+        }
+        if stop && !std::mem::replace(&mut self.stopping, true) {
+            for key in self.keys() {
+                self.close(key, instant);
+            }
+        }
+        if cut {
+            let entries = self.entries.iter();
+            let peers = entries.map(|(_, entry)| entry.stream.peer_addr().ok());
+            let peers = peers.collect();
+            self.mailbox.lock().unanswered = peers;
+            self.drop_all();
+        }
+        end
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.entries.iter().map(|(key, _)| key).collect()
+    }
+
+    fn drop_all(&mut self) {
+        for key in self.keys() {
+            self.entries[key].machine.lose();
+            self.remove(key);
+        }
+    }
+
+    fn adopt(&mut self, adopted: Adopted, instant: Instant) {
+        let Adopted {
+            stream,
+            machine,
+            mut unhandled,
+            place,
+        } = adopted;
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        let vacant = self.entries.vacant_entry();
+        let key = vacant.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(&mut stream, Token(key), interest) {
+            tracing::error!(%error, "a connection could not be registered");
+            self.mailbox.leave();
+            return;
+        }
+        vacant.insert(Entry {
+            stream,
+            machine,
+            paused: false,
+            shut: false,
+            due: None,
+            place,
+        });
+        self.turn(key, instant, |machine, wire| {
+            machine.open(&mut unhandled, wire, instant)
+        });
+        if self.stopping {
+            self.close(key, instant);
+        }
+    }
+
+    fn close(&mut self, key: usize, instant: Instant) {
+        self.turn(key, instant, |machine, wire| {
+            machine.close(CloseCode::GOING_AWAY, STOPPING, wire, instant)
+        });
+    }
+
+    fn handle(&mut self, event: &mio::event::Event, instant: Instant) {
+        let Token(key) = event.token();
+        let Some(entry) = self.entries.get(key) else {
+            return;
+        };
+        if event.is_writable() && entry.machine.is_blocked() {
+            self.turn(key, instant, |machine, wire| machine.write(wire, instant));
+        }
+        if event.is_readable() || event.is_read_closed() {
+            self.serve(key, instant);
+        }
+    }
+
+    /// Reads what there is, and has it handled.
+    fn serve(&mut self, key: usize, instant: Instant) {
+        for _ in 0..READS {
+            if self.entries.get(key).is_none_or(|entry| entry.paused) {
+                return;
+            }
+            let more = with_scratch(|scratch| match self.read(key, scratch) {
+                Ok(0) => {
+                    self.turn(key, instant, |machine, wire| machine.end(wire, instant));
+                    false
+                }
+                Ok(count) => {
+                    let bytes = &mut scratch[..count];
+                    self.turn(key, instant, |machine, wire| {
+                        machine.read(bytes, wire, instant)
+                    });
+                    // What comes next is a new event.
+                    count == scratch.len()
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => false,
+                    ErrorKind::Interrupted => true,
+                    _ => {
+                        tracing::debug!(%error, "reading failed");
+                        self.turn(key, instant, |machine, _| machine.lose());
+                        false
+                    }
+                },
+            });
+            if !more {
+                return;
+            }
+        }
+        self.unfinished.push(key);
+    }
+
+    fn read(&mut self, key: usize, scratch: &mut [u8]) -> io::Result<usize> {
+        self.entries[key].stream.read(scratch)
+    }
+
+    /// Lets a connection do something, and does with its transport what it says.
+    fn turn(
+        &mut self,
+        key: usize,
+        instant: Instant,
+        work: impl FnOnce(&mut Machine, Wire<'_>) -> Flow,
+    ) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        let Entry {
+            stream, machine, ..
+        } = entry;
+        let mut write = |slices: &[io::IoSlice<'_>]| match slices {
+            [one] => (&*stream).write(one),
+            slices => (&*stream).write_vectored(slices),
+        };
+        let gathered = &mut self.gathered;
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            work(machine, Wire::new(gathered, &mut write))
+        }));
+        let flow = worked.unwrap_or_else(|_| {
+            gathered.forget();
+            machine.fail(Wire::new(gathered, &mut write), instant)
+        });
+        match flow {
+            Flow::Drop => return self.remove(key),
+            Flow::ShutDown if !entry.shut => {
+                entry.shut = true;
+                let _ = entry.stream.shutdown(Shutdown::Write);
+            }
+            Flow::Read if entry.paused => self.unfinished.push(key),
+            _ => {}
+        }
+        entry.paused = flow == Flow::Wait;
+        self.schedule(key);
+    }
+
+    /// Has the connection looked at when it wants to be.
+    fn schedule(&mut self, key: usize) {
+        let entry = &mut self.entries[key];
+        if let Some(at) = entry.machine.connection.next_timeout()
+            && entry.due.is_none_or(|due| at < due)
+        {
+            entry.due = Some(at);
+            self.dues.push(Reverse((at, key)));
+        }
+    }
+
+    fn look_at_due(&mut self, instant: Instant) {
+        while let Some(&Reverse((due, key))) = self.dues.peek()
+            && due <= instant
+        {
+            self.dues.pop();
+            let entry = self.entries.get_mut(key);
+            if let Some(entry) = entry.filter(|entry| entry.due == Some(due)) {
+                entry.due = None;
+                self.turn(key, instant, |machine, wire| machine.time(wire, instant));
+            }
+        }
+    }
+
+    fn remove(&mut self, key: usize) {
+        let mut entry = self.entries.remove(key);
+        let _ = self.poll.registry().deregister(&mut entry.stream);
+        let ended = catch_unwind(AssertUnwindSafe(|| entry.machine.tell_end()));
+        match ended {
+            Ok(Some(closed)) => {
+                tracing::info!(code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+            }
+            Ok(None) => {}
+            Err(_) => tracing::error!("the handler of a socket panicked"),
+        }
+        drop(entry.place);
+        self.mailbox.leave();
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.drop_all();
+        // What was on its way here ends too.
+        let late = std::mem::take(&mut self.mailbox.lock().adopted);
+        for _ in late {
+            self.mailbox.leave();
+        }
+    }
+}
