@@ -126,6 +126,7 @@ impl Machine {
         let mut context = Context {
             connection: &mut self.connection,
             wire: wire.lend(),
+            slow: self.blocked,
             now,
         };
         what(&mut *self.handler, &mut context);

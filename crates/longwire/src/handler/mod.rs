@@ -184,6 +184,8 @@ impl<'a> SocketInfo<'a> {
 pub struct Context<'a> {
     connection: &'a mut Connection,
     wire: Wire<'a>,
+    /// Whether something waits that was sent before.
+    slow: bool,
     now: Instant,
 }
 
@@ -200,6 +202,7 @@ impl Context<'_> {
     pub(crate) fn queueing(
         connection: &mut Connection,
         gathered: &mut Gathered,
+        slow: bool,
         now: Instant,
         turn: impl FnOnce(&mut Context<'_>),
     ) {
@@ -208,6 +211,7 @@ impl Context<'_> {
         turn(&mut Context {
             connection,
             wire: wire.lend(),
+            slow,
             now,
         });
         wire.flush(connection, now);
@@ -267,8 +271,17 @@ impl Context<'_> {
         self.connection.is_open()
     }
 
-    /// Bytes that wait because the peer is slow.
+    /// Bytes that the kernel has not been given yet, those sent in this turn included.
     pub fn buffered_amount(&self) -> usize {
-        self.connection.buffered()
+        self.wire.gathered() + self.connection.buffered()
+    }
+
+    /// Whether the peer is slow: something waits because the kernel takes no more.
+    /// [`Handler::drain`] tells when it has taken all.
+    pub fn is_blocked(&self) -> bool {
+        self.slow || self.wire.is_blocked()
     }
 }
+
+#[cfg(test)]
+mod tests;

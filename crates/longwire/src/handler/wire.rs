@@ -159,6 +159,11 @@ impl<'a> Wire<'a> {
         self.gathered.blocked = blocked;
     }
 
+    /// Bytes gathered.
+    pub(super) fn gathered(&self) -> usize {
+        self.gathered.frames.len()
+    }
+
     /// Whether the kernel has taken less than it was given.
     pub(super) fn is_blocked(&self) -> bool {
         self.gathered.blocked

@@ -44,10 +44,12 @@ struct Serving {
 impl Serving {
     fn call(&mut self, socket: &Socket, what: impl FnOnce(&mut dyn Handler, &mut Context<'_>)) {
         let Self {
-            handler, gathered, ..
+            handler,
+            gathered,
+            blocked,
         } = self;
         let left = socket.change(|connection, now| {
-            Context::queueing(connection, gathered, now, |context| {
+            Context::queueing(connection, gathered, *blocked, now, |context| {
                 what(&mut **handler, context);
             });
         });

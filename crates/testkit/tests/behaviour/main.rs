@@ -18,6 +18,8 @@ mod client;
 
 mod server;
 
+mod handler;
+
 mod tls;
 
 mod http2;

@@ -1,0 +1,183 @@
+//! A connection and its handler without a transport.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Instant;
+
+use longwire_proto::mask::apply_mask;
+use longwire_proto::{Config, Connection, FrameHeader, Opcode};
+
+use super::{Context, Flow, Gathered, Machine, MessageRef, Wire};
+
+/// A machine that echoes.
+fn echo() -> Machine {
+    let connection = Connection::server(Config::default(), Instant::now());
+    let handler = |context: &mut Context<'_>, message: MessageRef<'_>| {
+        context.send(message).unwrap();
+    };
+    Machine::new(connection, Box::new(handler))
+}
+
+fn frame(opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) -> Vec<u8> {
+    let header = FrameHeader {
+        fin: true,
+        rsv1: false,
+        opcode,
+        masking_key,
+        payload_len: payload.len() as u64,
+    };
+    let mut encoded = [0; FrameHeader::MAX_LEN];
+    let len = header.encode(&mut encoded);
+    let mut payload = payload.to_vec();
+    if let Some(key) = masking_key {
+        apply_mask(&mut payload, key, 0);
+    }
+    [&encoded[..len], &payload].concat()
+}
+
+/// Frames from a client, and what an echo answers.
+fn frames(lengths: &[usize]) -> (Vec<u8>, Vec<u8>) {
+    let payloads = lengths
+        .iter()
+        .enumerate()
+        .map(|(i, len)| vec![i as u8; *len]);
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    for payload in payloads {
+        asked.extend(frame(Opcode::Binary, &payload, Some([1, 2, 3, 4])));
+        answered.extend(frame(Opcode::Binary, &payload, None));
+    }
+    (asked, answered)
+}
+
+#[test]
+fn messages_of_one_read_are_answered_in_one_write() {
+    let (mut input, expected) = frames(&[20; 100]);
+    let mut machine = echo();
+    let (mut writes, mut written) = (0, Vec::new());
+    let mut write = |slices: &[IoSlice<'_>]| {
+        writes += 1;
+        Ok(slices
+            .iter()
+            .map(|slice| {
+                written.extend_from_slice(slice);
+                slice.len()
+            })
+            .sum())
+    };
+    let mut gathered = Gathered::default();
+    let wire = Wire::new(&mut gathered, &mut write);
+    assert_eq!(machine.read(&mut input, wire, Instant::now()), Flow::Read);
+    assert_eq!((writes, written == expected), (1, true));
+}
+
+#[test]
+fn messages_that_are_answered_where_they_are_read_take_no_memory() {
+    let (input, _) = frames(&[0, 1, 20, 125, 126, 1000, 4096]);
+    let mut machine = echo();
+    let mut gathered = Gathered::default();
+    let mut turn = |bytes: &mut [u8]| {
+        let mut write = |slices: &[IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+        let wire = Wire::new(&mut gathered, &mut write);
+        machine.read(bytes, wire, Instant::now());
+    };
+    // The thread's buffer grows to what is needed.
+    turn(&mut input.clone());
+    let mut rounds = vec![input; 10];
+    let counted = allocation_counter::measure(|| rounds.iter_mut().for_each(|bytes| turn(bytes)));
+    assert_eq!(counted.count_total, 0);
+}
+
+/// Takes at most so many bytes at a time, and every other time none.
+struct Slow {
+    most: usize,
+    ready: bool,
+    taken: Vec<u8>,
+}
+
+impl Slow {
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.ready = !self.ready;
+        if self.ready {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let mut left = self.most;
+        for slice in slices {
+            let part = &slice[..slice.len().min(left)];
+            self.taken.extend_from_slice(part);
+            left -= part.len();
+        }
+        Ok(self.most - left)
+    }
+}
+
+#[test]
+fn answers_are_whole_and_in_order_however_little_the_transport_takes() {
+    let lengths = [20, 5000, 0, 300, 4090, 4096, 4097, 66_000, 7, 9];
+    let (input, expected) = frames(&lengths);
+    let reads = [1, 7, 100, 4096, input.len()];
+    for (most, read) in [1, 3, 100, 4096, 10_000, 100_000]
+        .into_iter()
+        .flat_map(|most| reads.map(|read| (most, read)))
+    {
+        // Byte by byte both ways is only slow.
+        if most < 100 && read < 100 {
+            continue;
+        }
+        let mut machine = echo();
+        let mut slow = Slow {
+            most,
+            ready: false,
+            taken: Vec::new(),
+        };
+        let mut gathered = Gathered::default();
+        for part in input.clone().chunks_mut(read) {
+            let mut write = |slices: &[IoSlice<'_>]| slow.write(slices);
+            machine.read(part, Wire::new(&mut gathered, &mut write), Instant::now());
+            // The transport may say that it is ready.
+            let mut write = |slices: &[IoSlice<'_>]| slow.write(slices);
+            machine.write(Wire::new(&mut gathered, &mut write), Instant::now());
+        }
+        while machine.is_blocked() {
+            let mut write = |slices: &[IoSlice<'_>]| slow.write(slices);
+            machine.write(Wire::new(&mut gathered, &mut write), Instant::now());
+        }
+        assert!(
+            slow.taken == expected,
+            "{most} at a time, {read} read at once"
+        );
+    }
+}
+
+#[test]
+fn a_pong_goes_between_frames_that_were_taken_in_part() {
+    let (input, expected) = frames(&[5, 5]);
+    let ping = frame(Opcode::Ping, b"p", Some([0; 4]));
+    for cut in 0..expected.len() {
+        let mut machine = echo();
+        let mut gathered = Gathered::default();
+        let mut taken = Vec::new();
+        let mut write = |slices: &[IoSlice<'_>]| {
+            if taken.len() == cut {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            taken.extend_from_slice(&slices[0][..cut]);
+            Ok(cut)
+        };
+        let wire = Wire::new(&mut gathered, &mut write);
+        machine.read(&mut input.clone(), wire, Instant::now());
+        let mut never = |_: &[IoSlice<'_>]| Err(ErrorKind::WouldBlock.into());
+        let wire = Wire::new(&mut gathered, &mut never);
+        machine.read(&mut ping.clone(), wire, Instant::now());
+        let mut write = |slices: &[IoSlice<'_>]| {
+            let before = taken.len();
+            slices
+                .iter()
+                .for_each(|slice| taken.extend_from_slice(slice));
+            Ok(taken.len() - before)
+        };
+        machine.write(Wire::new(&mut gathered, &mut write), Instant::now());
+        let border = if cut == 0 { 0 } else { cut.div_ceil(7) * 7 };
+        let mut with_pong = expected.clone();
+        with_pong.splice(border..border, *b"\x8a\x01p");
+        assert_eq!(taken, with_pong, "cut at {cut}");
+    }
+}
