@@ -180,6 +180,7 @@ impl Driver {
         while let Some(arrival) = self.inbox.pop() {
             self.count_held();
             if wanted.includes(&arrival) {
+                self.unhandled.answering = true;
                 return Poll::Ready(Some(arrival));
             }
         }
@@ -276,7 +277,7 @@ impl Driver {
     /// leaves when the program comes back for more, or is not busy any more.
     pub(crate) fn is_gathering(&self) -> bool {
         self.unhandled.answering
-            && !self.unhandled.bytes.is_empty()
+            && !(self.unhandled.bytes.is_empty() && self.inbox.is_empty())
             && self.connection.buffered() < GATHER
             && self.connection.is_open()
             && !self.connection.should_transmit()

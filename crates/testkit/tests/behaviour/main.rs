@@ -10,6 +10,8 @@ mod socket;
 
 mod socket_end;
 
+mod gathering;
+
 mod unattended;
 
 mod streams;
