@@ -431,9 +431,9 @@ impl ClientBuilder {
         let info = Info {
             peer_addr,
             uri: target.uri.clone(),
-            subprotocol: agreed.subprotocol,
+            subprotocol: agreed.subprotocol.map(String::into_boxed_str),
             compression: agreed.compression,
-            response_headers: headers,
+            response_headers: Some(Box::new(headers)),
             http_version,
             ..Info::default()
         };

@@ -12,18 +12,15 @@ mod wire;
 mod machine;
 
 use std::io::{ErrorKind, IoSlice};
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use http::{Extensions, Uri, Version};
-
 use longwire_proto::{
-    Agreement, CloseCode, CloseFrame, CloseFrameError, Closed, Connection, EncodedMessage,
-    MessageKind, Payload, Role, SendError,
+    CloseCode, CloseFrame, CloseFrameError, Closed, Connection, EncodedMessage, MessageKind,
+    Payload, Role, SendError,
 };
 
 use crate::message::Message;
-use crate::socket::Info;
+pub use crate::socket::SocketInfo;
 pub(crate) use machine::{Flow, Machine};
 pub(crate) use wire::{Gathered, Wire};
 
@@ -137,46 +134,6 @@ impl<'a> From<&'a Message> for MessageRef<'a> {
             Message::Text(text) => Self::Text(text),
             Message::Binary(bytes) => Self::Binary(bytes),
         }
-    }
-}
-
-/// What is known of a socket before its first message.
-#[derive(Debug)]
-pub struct SocketInfo<'a>(&'a Info);
-
-impl<'a> SocketInfo<'a> {
-    pub(crate) fn new(info: &'a Info) -> Self {
-        Self(info)
-    }
-
-    /// The path and query of the request.
-    pub fn uri(&self) -> &'a Uri {
-        &self.0.uri
-    }
-
-    /// The peer's address, where the transport is TCP.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.peer_addr
-    }
-
-    /// The subprotocol agreed on in the handshake.
-    pub fn subprotocol(&self) -> Option<&'a str> {
-        self.0.subprotocol.as_deref()
-    }
-
-    /// What was agreed on compression in the handshake, if it is used.
-    pub fn compression(&self) -> Option<Agreement> {
-        self.0.compression
-    }
-
-    /// The version of HTTP that the handshake was made over.
-    pub fn http_version(&self) -> Version {
-        self.0.http_version
-    }
-
-    /// What the upgrade hook attached.
-    pub fn extensions(&self) -> &'a Extensions {
-        &self.0.extensions
     }
 }
 

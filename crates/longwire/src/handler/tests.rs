@@ -169,9 +169,9 @@ fn a_pong_goes_between_frames_that_were_taken_in_part() {
         machine.read(&mut ping.clone(), wire, Instant::now());
         let mut write = |slices: &[IoSlice<'_>]| {
             let before = taken.len();
-            slices
-                .iter()
-                .for_each(|slice| taken.extend_from_slice(slice));
+            for slice in slices {
+                taken.extend_from_slice(slice);
+            }
             Ok(taken.len() - before)
         };
         machine.write(Wire::new(&mut gathered, &mut write), Instant::now());

@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use longwire_proto::MemoryBudget;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::caps::Place;
 use super::connection::serve;
 use super::http2::serve_http2;
 use super::lane::Lane;
+use super::upgraded::Opened;
 use crate::tls::H2;
 use crate::transport::Io;
 
@@ -30,49 +31,54 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::fr
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 
 //= rfc6455#4.2.2-1, rfc6455#4.2.2-15, rfc6455#10.6-1, rfc6455#10.6-2
-/// Serves a connection to its end.
+/// Serves a connection to its end, or gives the socket that it becomes.
 pub(super) async fn serve_tcp(
     stream: TcpStream,
     peer_addr: SocketAddr,
-    memory: Option<MemoryBudget>,
+    place: Place,
     mut lane: Lane,
-) {
+) -> Option<Opened> {
     let site = lane.site.clone();
     let start = tokio::select! {
         start = timeout(site.handshake_timeout, peek(&stream)) => start,
-        _ = lane.stopping.wait_for(|stopping| *stopping) => return,
+        _ = lane.stopping.wait_for(|stopping| *stopping) => return None,
     };
     let Ok(Ok(start)) = start else {
-        return tracing::debug!("the client said nothing in time");
+        tracing::debug!("the client said nothing in time");
+        return None;
     };
     let peer = Some(peer_addr);
     // Each way is boxed, so that a connection has room for its own alone.
     let Some(config) = site.tls_config.clone() else {
         if site.http2.spoken && start == HTTP2_PREFACE {
             Box::pin(serve_http2(stream, peer, lane)).await;
-        } else {
-            serve(stream, Io::Tcp, peer, memory, lane).await;
+            return None;
         }
-        return;
+        return serve(stream, Io::Tcp, peer, place, lane).await;
     };
     if start.first() != Some(&TLS_HANDSHAKE) {
         tracing::debug!("the client speaks no TLS");
         let _ = Box::pin(timeout(REFUSE_WITHIN, answer_plain(stream))).await;
-        return;
+        return None;
     }
     let accepting = TlsAcceptor::from(config).accept(stream);
     let accepting = Box::pin(timeout(site.handshake_timeout, accepting));
     let stream = match accepting.await {
         Ok(Ok(stream)) => Box::new(stream),
-        Ok(Err(error)) => return tracing::debug!(%error, "the TLS handshake failed"),
-        Err(_) => return tracing::debug!("the TLS handshake took too long"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the TLS handshake failed");
+            return None;
+        }
+        Err(_) => {
+            tracing::debug!("the TLS handshake took too long");
+            return None;
+        }
     };
     if stream.get_ref().1.alpn_protocol() == Some(H2) {
         Box::pin(serve_http2(stream, peer, lane)).await;
-    } else {
-        let serving = serve(stream, over_tls, peer, memory, lane);
-        Box::pin(serving).await;
+        return None;
     }
+    Box::pin(serve(stream, over_tls, peer, place, lane)).await
 }
 
 fn over_tls(stream: Box<TlsStream<TcpStream>>) -> Io {

@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderName, Request, Response, StatusCode, Version};
+use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 use longwire_proto::Config;
 use longwire_proto::handshake::server::{Offer, RequestError, is_upgrade};
@@ -133,8 +133,8 @@ impl Asked {
             memory: None,
             info: Info {
                 peer_addr: self.peer_addr,
-                uri: self.parts.uri,
-                subprotocol,
+                uri: apart(&self.parts.uri),
+                subprotocol: subprotocol.map(String::into_boxed_str),
                 compression,
                 http_version: self.parts.version,
                 extensions: accept.extensions,
@@ -143,6 +143,12 @@ impl Asked {
         };
         Ok((response, upgrading))
     }
+}
+
+/// A copy: what was parsed refers to the buffer that the request was read into.
+fn apart(uri: &Uri) -> Uri {
+    let copy = Uri::try_from(uri.to_string());
+    copy.unwrap_or_default()
 }
 
 pub(super) fn internal_error() -> Response<Body> {

@@ -9,14 +9,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use longwire_proto::MemoryBudget;
 use tokio::sync::watch;
 
 use super::Site;
+use super::caps::Place;
 use super::guard::Guard;
 use super::lane::Lane;
 use super::service::Requests;
-use super::upgraded::serve_socket;
+use super::upgraded::{Opened, open_socket};
 use crate::transport::{Io, Transport};
 
 /// hyper's own least buffer.
@@ -29,14 +29,14 @@ const MOST_FIELDS: usize = 1 << 16;
 /// tells the client, by name.
 const FIELDS_BEYOND: usize = 28;
 
-/// Serves a connection to its end.
+/// Answers a connection's requests; gives the socket that it becomes.
 pub(super) async fn serve<T: Transport>(
     transport: T,
     into_io: fn(T) -> Io,
     peer_addr: Option<SocketAddr>,
-    memory: Option<MemoryBudget>,
+    place: Place,
     lane: Lane,
-) {
+) -> Option<Opened> {
     let Lane {
         site,
         registry,
@@ -47,22 +47,19 @@ pub(super) async fn serve<T: Transport>(
         site: site.clone(),
         peer_addr,
         upgrading: upgrading.clone(),
-        memory,
+        memory: place.memory().cloned(),
     };
-    // Boxed, so that its room is given back once the connection is upgraded.
-    Box::pin(serve_http(transport, &site, requests, stopping)).await;
-    let upgraded = upgrading
+    serve_http(transport, &site, requests, stopping).await;
+    let mut upgrading = upgrading
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    if let Some(upgrading) = upgraded {
-        let taken = |upgraded| {
-            let (transport, unhandled) = take_back(upgraded)?;
-            Some((into_io(transport), unhandled))
-        };
-        let serving = serve_socket(upgrading, taken, &site.options, Some(&registry));
-        Box::pin(serving).await;
-    }
+        .take()?;
+    upgrading.place = Some(place);
+    let taken = |upgraded| {
+        let (transport, unhandled) = take_back(upgraded)?;
+        Some((into_io(transport), unhandled))
+    };
+    open_socket(upgrading, taken, &site.options, Some(&registry)).await
 }
 
 async fn serve_http<T: Transport>(

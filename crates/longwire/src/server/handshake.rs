@@ -135,7 +135,7 @@ impl Accepted {
             peer_addr: peer_addr.into(),
             uri: self.uri,
             http_version: self.version,
-            subprotocol: self.subprotocol,
+            subprotocol: self.subprotocol.map(String::into_boxed_str),
             compression: self.compression,
             ..Info::default()
         };

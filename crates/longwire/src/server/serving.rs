@@ -244,10 +244,12 @@ impl Accepting {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
         }
-        let served = serve_tcp(stream, peer, place.memory().cloned(), self.lane.clone());
+        let lane = self.lane.clone();
         let served = async move {
-            served.await;
-            drop(place);
+            // Boxed, so that its room is given back once the connection is a socket.
+            if let Some(opened) = Box::pin(serve_tcp(stream, peer, place, lane)).await {
+                opened.serve().await;
+            }
         };
         let span = tracing::info_span!("connection", %peer);
         self.connections.spawn(served.instrument(span));

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
-use futures_util::future::Either;
+use futures_util::future::{CatchUnwind, Either};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use longwire_proto::{CloseCode, Closed, Connection, MemoryBudget};
 
 use super::caps::Place;
 use super::handled::serve_handled;
 use super::reactor::Adopted;
-use super::registry::Registry;
-use super::route::Serve;
+use super::registry::{Entry, Registry};
+use super::route::{BoxFuture, Serve};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::handler::{Machine, SocketInfo};
@@ -33,14 +33,24 @@ pub(super) struct Upgrading {
     pub(super) memory: Option<MemoryBudget>,
 }
 
-/// Serves a socket to its end. `take_over` gives the transport under an upgraded
-/// connection, and what was read of it beyond the request.
-pub(super) async fn serve_socket(
+/// A socket that is open, and its handler.
+pub(super) struct Opened {
+    shared: Arc<Shared>,
+    handling: Handling,
+    entry: Option<Entry>,
+    place: Option<Place>,
+    path: Box<str>,
+}
+
+/// Opens a socket once its response is out; `None` where that fails, or where a reactor
+/// has it. `take_over` gives the transport under an upgraded connection, and what was
+/// read of it beyond the request.
+pub(super) async fn open_socket(
     upgrading: Upgrading,
     take_over: impl FnOnce(Upgraded) -> Option<(Io, Vec<u8>)>,
     options: &Options,
     registry: Option<&Arc<Registry>>,
-) {
+) -> Option<Opened> {
     let Upgrading {
         on_upgrade,
         serve,
@@ -49,16 +59,11 @@ pub(super) async fn serve_socket(
         place,
         memory,
     } = upgrading;
-    let peer = info.peer_addr;
-    let path = info.uri.path().to_owned();
     let (io, unhandled) = match on_upgrade.await {
-        Ok(upgraded) => match take_over(upgraded) {
-            Some(taken) => taken,
-            None => return,
-        },
+        Ok(upgraded) => take_over(upgraded)?,
         Err(error) => {
             tracing::debug!(%error, "the upgrade failed");
-            return;
+            return None;
         }
     };
     //= rfc6455#4.2.2-14
@@ -67,16 +72,18 @@ pub(super) async fn serve_socket(
     if memory.is_some() {
         connection = connection.with_memory_budget(memory);
     }
+    let path: Box<str> = info.uri.path().into();
+    tracing::info!(path, "socket opened");
     let io = match (&serve, registry.and_then(|registry| registry.reactor())) {
         (Serve::Handler(make), Some(reactor)) => match std_stream(io) {
             Ok(stream) => {
-                tracing::info!(path, "socket opened");
-                return reactor.adopt(Adopted {
+                reactor.adopt(Adopted {
                     stream,
                     machine: Machine::new(connection, make(&SocketInfo::new(&info))),
                     unhandled,
                     place,
                 });
+                return None;
             }
             Err(io) => io,
         },
@@ -84,38 +91,69 @@ pub(super) async fn serve_socket(
     };
     let driver = Driver::new(io, connection, unhandled, options);
     let shared = Shared::new(driver, drive);
-    let shared_with_handler = shared.clone();
+    let peer = info.peer_addr;
     let entry = registry.map(|registry| registry.enter(shared.clone(), peer));
-    tracing::info!(path, "socket opened");
-    let handling = async move {
-        match serve {
-            Serve::Socket(handler) => handler(Socket::new(shared_with_handler, info)).await,
-            Serve::Handler(make) => {
-                let handler = make(&SocketInfo::new(&info));
-                serve_handled(Socket::new(shared_with_handler, info), handler).await
-            }
-        }
+    let socket = Socket::new(shared.clone(), info);
+    let handling: BoxFuture<_> = match serve {
+        Serve::Socket(handler) => Box::pin(async move { handler(socket).await }),
+        Serve::Handler(make) => Box::pin(async move {
+            let handler = make(&socket.info());
+            serve_handled(socket, handler).await
+        }),
     };
-    let mut handling = Box::pin(AssertUnwindSafe(handling).catch_unwind());
-    let (closed, done) = run(&mut handling, &shared).await;
-    drop((entry, place));
-    //= rfc6455#7.1.7-2
-    tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
-    // A handler may go on without its socket.
-    if !done {
-        tell(&handling.await);
+    Some(Opened {
+        shared,
+        handling: AssertUnwindSafe(handling).catch_unwind(),
+        entry,
+        place,
+        path,
+    })
+}
+
+/// Opens a socket and serves it to its end.
+pub(super) async fn serve_socket(
+    upgrading: Upgrading,
+    take_over: impl FnOnce(Upgraded) -> Option<(Io, Vec<u8>)>,
+    options: &Options,
+    registry: Option<&Arc<Registry>>,
+) {
+    // Boxed, so that its room is given back.
+    let opening = Box::pin(open_socket(upgrading, take_over, options, registry));
+    if let Some(opened) = opening.await {
+        opened.serve().await;
     }
 }
+
+impl Opened {
+    /// Serves the socket to its end.
+    pub(super) async fn serve(self) {
+        let Self {
+            shared,
+            mut handling,
+            entry,
+            place,
+            path,
+        } = self;
+        let (closed, done) = run(&mut handling, &shared).await;
+        drop((entry, place));
+        //= rfc6455#7.1.7-2
+        tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+        // A handler may go on without its socket.
+        if !done {
+            tell(&handling.await);
+        }
+    }
+}
+
+/// A handler at work.
+type Handling = CatchUnwind<AssertUnwindSafe<BoxFuture<crate::error::Result<()>>>>;
 
 /// What a handler came to, or the panic that ended it.
 type Handled = Result<crate::error::Result<()>, Box<dyn std::any::Any + Send>>;
 
 /// Runs the handler, and keeps the socket in order while it does and after, up to
 /// the end of the connection. Says whether the handler is done.
-async fn run(
-    handling: &mut (impl Future<Output = Handled> + Unpin),
-    shared: &Shared,
-) -> (Closed, bool) {
+async fn run(handling: &mut Handling, shared: &Shared) -> (Closed, bool) {
     // The handler is asked first: a socket that was let go of by a handler that
     // failed is closed with the code for that.
     let result = std::future::poll_fn(|cx| {
@@ -128,7 +166,8 @@ async fn run(
     .await;
     let Some(result) = result else {
         // The program has let go of the socket, or the connection is over.
-        let finishing = std::pin::pin!(shared.finish(CloseCode::NORMAL));
+        // Boxed, as what seldom happens should take no room before.
+        let finishing = Box::pin(shared.finish(CloseCode::NORMAL));
         return match futures_util::future::select(finishing, handling).await {
             Either::Left((closed, _)) => (closed, false),
             Either::Right((result, finishing)) => {
@@ -145,7 +184,7 @@ async fn run(
     } else {
         CloseCode::INTERNAL_ERROR
     };
-    (shared.finish(code).await, true)
+    (Box::pin(shared.finish(code)).await, true)
 }
 
 /// Logs a handler that failed.

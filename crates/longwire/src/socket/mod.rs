@@ -19,7 +19,7 @@ mod queue;
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -53,11 +53,52 @@ pub use writer::MessageWriter;
 pub(crate) struct Info {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) uri: Uri,
-    pub(crate) subprotocol: Option<String>,
+    pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) compression: Option<Agreement>,
-    pub(crate) response_headers: HeaderMap,
+    /// Of a client's socket.
+    pub(crate) response_headers: Option<Box<HeaderMap>>,
     pub(crate) http_version: Version,
     pub(crate) extensions: Extensions,
+}
+
+/// What is known of a socket before its first message.
+#[derive(Debug)]
+pub struct SocketInfo<'a>(&'a Info);
+
+impl<'a> SocketInfo<'a> {
+    pub(crate) fn new(info: &'a Info) -> Self {
+        Self(info)
+    }
+
+    /// The path and query of the request.
+    pub fn uri(&self) -> &'a Uri {
+        &self.0.uri
+    }
+
+    /// The peer's address, where the transport is TCP.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr
+    }
+
+    /// The subprotocol agreed on in the handshake.
+    pub fn subprotocol(&self) -> Option<&'a str> {
+        self.0.subprotocol.as_deref()
+    }
+
+    /// What was agreed on compression in the handshake, if it is used.
+    pub fn compression(&self) -> Option<Agreement> {
+        self.0.compression
+    }
+
+    /// The version of HTTP that the handshake was made over.
+    pub fn http_version(&self) -> Version {
+        self.0.http_version
+    }
+
+    /// What the upgrade hook attached.
+    pub fn extensions(&self) -> &'a Extensions {
+        &self.0.extensions
+    }
 }
 
 /// What the handles of a socket share; dropping the last lets go of it.
@@ -132,6 +173,10 @@ impl Socket {
 
     fn shared(&self) -> &Shared {
         &self.handle.shared
+    }
+
+    pub(crate) fn info(&self) -> SocketInfo<'_> {
+        SocketInfo::new(&self.handle.info)
     }
 
     /// The next text or binary message, `None` once the connection has been
@@ -296,7 +341,9 @@ impl Socket {
 
     /// The headers of the server's response, in a client.
     pub fn response_headers(&self) -> &HeaderMap {
-        &self.handle.info.response_headers
+        static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+        let headers = self.handle.info.response_headers.as_deref();
+        headers.unwrap_or(&NONE)
     }
 
     /// The version of HTTP that the handshake was made over: with 2, the socket
