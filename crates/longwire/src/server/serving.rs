@@ -245,9 +245,10 @@ impl Accepting {
             tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
         }
         let lane = self.lane.clone();
+        // Boxed, so that its room is given back once the connection is a socket.
+        let opening = Box::pin(serve_tcp(stream, peer, place, lane));
         let served = async move {
-            // Boxed, so that its room is given back once the connection is a socket.
-            if let Some(opened) = Box::pin(serve_tcp(stream, peer, place, lane)).await {
+            if let Some(opened) = opening.await {
                 opened.serve().await;
             }
         };

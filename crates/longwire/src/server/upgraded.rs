@@ -126,21 +126,15 @@ pub(super) async fn serve_socket(
 
 impl Opened {
     /// Serves the socket to its end.
-    pub(super) async fn serve(self) {
-        let Self {
-            shared,
-            mut handling,
-            entry,
-            place,
-            path,
-        } = self;
-        let (closed, done) = run(&mut handling, &shared).await;
-        drop((entry, place));
+    pub(super) async fn serve(mut self) {
+        let (closed, done) = run(&mut self.handling, &self.shared).await;
+        self.entry = None;
+        self.place = None;
         //= rfc6455#7.1.7-2
-        tracing::info!(path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+        tracing::info!(path = self.path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
         // A handler may go on without its socket.
         if !done {
-            tell(&handling.await);
+            tell(&self.handling.await);
         }
     }
 }
@@ -176,15 +170,24 @@ async fn run(handling: &mut Handling, shared: &Shared) -> (Closed, bool) {
             }
         };
     };
-    tell(&result);
-    let code = if let Ok(Ok(())) = result {
+    let done = is_done(&result);
+    drop(result);
+    if done {
         // The socket may live on elsewhere.
         std::future::poll_fn(|cx| shared.poll_keep(cx)).await;
+    }
+    let code = if done {
         CloseCode::NORMAL
     } else {
         CloseCode::INTERNAL_ERROR
     };
     (Box::pin(shared.finish(code)).await, true)
+}
+
+/// Whether a handler has done its work; logs it where it has not.
+fn is_done(result: &Handled) -> bool {
+    tell(result);
+    matches!(result, Ok(Ok(())))
 }
 
 /// Logs a handler that failed.
