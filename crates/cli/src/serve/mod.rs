@@ -11,7 +11,9 @@ mod page;
 
 mod tls;
 
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use longwire::server::{BoundServer, OriginPolicy, Route, ServerHandle, ShutdownReport};
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// How messages are compressed, where a client can do that
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     compression: CompressionArg,
+    /// On how many threads to serve: one for each processor by default
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZero<usize>>,
     #[command(flatten)]
     tls: tls::TlsArgs,
 }
@@ -87,7 +92,10 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         .with_target(false)
         .compact()
         .init();
-    let mut server = server(&args.allow_origin).compression(args.compression.into());
+    let processors = || available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let mut server = server(&args.allow_origin)
+        .compression(args.compression.into())
+        .threads(args.threads.unwrap_or_else(processors));
     let secure = match args.tls.tls(&args.listen) {
         Ok(None) => false,
         Ok(Some(tls)) => {

@@ -4,8 +4,8 @@
 //! `guard`, `reactor` (the connections of handlers), `registry`, `lane`, `stream`,
 //! `handled` and `upgraded` (a socket), `asked` (a
 //! handshake), `upgrade` and `handshake` (in other servers), `service` (a request), `answers`,
-//! `connection` and `http2` (a connection), `arrival` (which of them), `serving`
-//! (all of them).
+//! `connection` and `http2` (a connection), `arrival` (which of them), `accepting`,
+//! `listening` (on how many threads) and `serving` (all of them).
 
 mod body;
 
@@ -45,12 +45,15 @@ mod http2;
 
 mod arrival;
 
+mod accepting;
+
+mod listening;
+
 mod serving;
 
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use http::header::LOCATION;
@@ -110,7 +113,7 @@ pub struct Server {
     max_connections: usize,
     max_connections_per_address: usize,
     memory_per_address: Option<usize>,
-    threads: NonZero<usize>,
+    threads: Option<NonZero<usize>>,
     tls: Option<ServerTls>,
     http2: Http2,
 }
@@ -128,7 +131,7 @@ impl Default for Server {
             max_connections: 65_536,
             max_connections_per_address: 4096,
             memory_per_address: None,
-            threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+            threads: None,
             tls: None,
             http2: Http2::default(),
         }
@@ -264,11 +267,16 @@ impl Server {
         self
     }
 
-    /// Threads for the sockets of handlers ([`Route::handled`]): one for each processor.
-    /// None is started where there is no handler.
+    /// Serves on so many threads of its own, as many as there are processors at best.
+    /// Each has a listener, among which the kernel divides the clients (`SO_REUSEPORT`),
+    /// and a runtime of one thread: a socket never leaves it. Without this, the server
+    /// runs where [`BoundServer::run`] is awaited.
+    ///
+    /// The sockets of handlers ([`Route::handled`]) have threads of their own in any
+    /// case: so many, or one for each processor.
     #[must_use]
     pub fn threads(mut self, count: NonZero<usize>) -> Self {
-        self.threads = count;
+        self.threads = Some(count);
         self
     }
 
@@ -368,7 +376,7 @@ struct Site {
     fallback: Option<Page>,
     handshake_timeout: Duration,
     write_timeout: Duration,
-    threads: NonZero<usize>,
+    threads: Option<NonZero<usize>>,
     tls: Option<ServerTls>,
     http2: Http2,
     caps: Arc<Caps>,

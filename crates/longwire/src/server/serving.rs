@@ -1,46 +1,31 @@
 //! A server at work: accepts connections until it is told to stop.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
-use std::task::Poll;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tracing::Instrument as _;
+use tokio::time::timeout;
 
 use super::Site;
-use super::arrival::serve_tcp;
-use super::caps::Full;
+use super::accepting::Accepting;
 use super::lane::Lane;
+use super::listening::Listening;
 use super::reactor::Thread;
 use super::registry::{Registry, ShutdownReport};
 use crate::error::Result;
-use crate::tls::HTTP_1_1;
-
-/// How long to wait where the system has no more sockets to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// How long a connection above a cap may take to read why it is refused.
-const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long reactors may take to drop their connections.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
 
-/// Connections above a cap that are told so at the same time; the rest is just
-/// dropped.
-const REFUSED_AT_ONCE: usize = 64;
-
 /// A server that listens and does not accept yet: [`BoundServer::run`] makes it.
 #[derive(Debug)]
 pub struct BoundServer {
-    listener: TcpListener,
+    listening: Listening,
     local_addr: SocketAddr,
     site: Arc<Site>,
     control: Arc<Control>,
@@ -105,15 +90,15 @@ impl ServerHandle {
 
 impl BoundServer {
     pub(super) async fn bind(address: impl tokio::net::ToSocketAddrs, site: Site) -> Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let listening = Listening::bind(address, site.threads).await?;
         let control = Arc::new(Control {
             registry: Arc::default(),
             stop: watch::Sender::new(None),
             report: watch::Sender::new(None),
         });
         Ok(Self {
-            local_addr: listener.local_addr()?,
-            listener,
+            local_addr: listening.local_addr()?,
+            listening,
             site: Arc::new(site),
             ending: Ending(control.clone()),
             control,
@@ -135,176 +120,69 @@ impl BoundServer {
     /// Serves until [`ServerHandle::shutdown`], and gives its report.
     pub async fn run(self) -> ShutdownReport {
         let Self {
-            listener,
+            listening,
             site,
             control,
             ending,
             ..
         } = self;
+        let registry = &control.registry;
         let (stopping, stopping_seen) = watch::channel(false);
-        let mut accepting = Accepting {
-            lane: Lane {
-                site,
-                registry: control.registry.clone(),
-                stopping: stopping_seen,
-            },
-            reactors: Vec::new(),
-            connections: JoinSet::new(),
-            refused: JoinSet::new(),
-        };
-        accepting.start_reactors();
+        let (cut, cut_seen) = watch::channel(false);
         let mut renewing = JoinSet::new();
-        if let Some(tls) = accepting.lane.site.tls.clone() {
+        if let Some(tls) = site.tls.clone() {
             renewing.spawn(tls.keep_fresh());
         }
+        let reactors = start_reactors(&site, registry);
+        let accepting = Accepting::new(Lane {
+            site,
+            registry: registry.clone(),
+            stopping: stopping_seen,
+        });
+        let mut all = Box::pin(async {
+            listening.run(accepting, cut_seen).await;
+            registry.reactors_emptied().await;
+        });
         let mut stop = control.stop.subscribe();
-        let deadline = {
-            let stopped = std::pin::pin!(stop.wait_for(Option::is_some));
-            let accepted = std::pin::pin!(accepting.accept_from(&listener));
-            match futures_util::future::select(stopped, accepted).await {
-                futures_util::future::Either::Left((stop, _)) => {
-                    stop.ok().and_then(|stop| *stop).unwrap_or_default()
-                }
-                futures_util::future::Either::Right((never, _)) => match never {},
-            }
-        };
-        drop(listener);
-        let mut report = ShutdownReport {
-            open: control.registry.close_all(),
-            unanswered: Vec::new(),
+        let stopped = Box::pin(stop.wait_for(Option::is_some));
+        let deadline = match select(stopped, &mut all).await {
+            Either::Left((stop, _)) => stop.ok().and_then(|stop| *stop).unwrap_or_default(),
+            // All threads are gone.
+            Either::Right(_) => Duration::ZERO,
         };
         stopping.send_replace(true);
-        let mut connections = accepting.connections;
-        let all = async {
-            while connections.join_next().await.is_some() {}
-            control.registry.reactors_emptied().await;
+        let mut report = ShutdownReport {
+            open: registry.close_all(),
+            unanswered: Vec::new(),
         };
-        if timeout(deadline, all).await.is_err() {
-            report.unanswered = control.registry.cut_off();
-            let _ = timeout(CUT_WITHIN, control.registry.reactors_emptied()).await;
-            report.unanswered.extend(control.registry.cut_by_reactors());
-            connections.shutdown().await;
+        if timeout(deadline, &mut all).await.is_err() {
+            report.unanswered = registry.cut_off();
+            let _ = timeout(CUT_WITHIN, registry.reactors_emptied()).await;
+            report.unanswered.extend(registry.cut_by_reactors());
+            cut.send_replace(true);
+            all.await;
         }
         control.report.send_replace(Some(report.clone()));
-        drop((accepting.reactors, ending));
+        drop((reactors, ending));
         report
     }
 }
 
-struct Accepting {
-    lane: Lane,
-    reactors: Vec<Thread>,
-    connections: JoinSet<()>,
-    refused: JoinSet<()>,
-}
-
-impl Accepting {
-    /// Starts threads for the connections of handlers, where there will be any.
-    fn start_reactors(&mut self) {
-        let Lane { site, registry, .. } = &self.lane;
-        if !site.sockets.iter().any(|socket| socket.route.is_handled()) {
-            return;
-        }
-        for _ in 0..site.threads.get() {
-            match Thread::start() {
-                Ok(thread) => {
-                    registry.add_reactor(thread.mailbox().clone());
-                    self.reactors.push(thread);
-                }
-                Err(error) => tracing::warn!(%error, "a thread for handlers could not start"),
+/// Starts threads for the connections of handlers, where there will be any.
+fn start_reactors(site: &Site, registry: &Registry) -> Vec<Thread> {
+    let mut reactors = Vec::new();
+    if !site.sockets.iter().any(|socket| socket.route.is_handled()) {
+        return reactors;
+    }
+    let count = site.threads.or_else(|| available_parallelism().ok());
+    for _ in 0..count.map_or(1, NonZero::get) {
+        match Thread::start() {
+            Ok(thread) => {
+                registry.add_reactor(thread.mailbox().clone());
+                reactors.push(thread);
             }
+            Err(error) => tracing::warn!(%error, "a thread for handlers could not start"),
         }
     }
-
-    async fn accept_from(&mut self, listener: &TcpListener) -> std::convert::Infallible {
-        loop {
-            let accepted = poll_fn(|cx| {
-                // Those that have ended make room.
-                while let Poll::Ready(Some(_)) = self.connections.poll_join_next(cx) {}
-                while let Poll::Ready(Some(_)) = self.refused.poll_join_next(cx) {}
-                listener.poll_accept(cx)
-            })
-            .await;
-            match accepted {
-                Ok((stream, peer)) => self.accept(stream, peer),
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "accepting failed");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let place = match self.lane.site.caps.take(peer) {
-            Ok(place) => place,
-            Err(full) => return self.refuse(stream, peer, full),
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
-        }
-        let lane = self.lane.clone();
-        // Boxed, so that its room is given back once the connection is a socket.
-        let opening = Box::pin(serve_tcp(stream, peer, place, lane));
-        let served = async move {
-            if let Some(opened) = opening.await {
-                opened.serve().await;
-            }
-        };
-        let span = tracing::info_span!("connection", %peer);
-        self.connections.spawn(served.instrument(span));
-    }
-
-    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full) {
-        tracing::warn!(%peer, %full, "refused a connection");
-        if self.refused.len() < REFUSED_AT_ONCE {
-            let tls = self.lane.site.tls_config.clone();
-            self.refused.spawn(async move {
-                let answered = async {
-                    match tls {
-                        Some(tls) => answer_full(secured(stream, &tls).await?, full).await,
-                        None => answer_full(stream, full).await,
-                    }
-                };
-                let _ = timeout(REFUSE_WITHIN, answered).await;
-            });
-        }
-    }
-}
-
-/// The connection with TLS, and HTTP/1.1 on it.
-async fn secured(
-    stream: TcpStream,
-    config: &rustls::ServerConfig,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut config = config.clone();
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    TlsAcceptor::from(Arc::new(config)).accept(stream).await
-}
-
-/// Tells a client that a cap is reached. The request is read and thrown away:
-/// a socket dropped with unread input takes the answer with it.
-async fn answer_full(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    full: Full,
-) -> std::io::Result<()> {
-    let body = format!("{full}\n");
-    let response = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
-         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(response.as_bytes()).await?;
-    stream.shutdown().await?;
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
-    Ok(())
-}
-
-fn is_of_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    reactors
 }

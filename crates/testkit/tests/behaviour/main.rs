@@ -22,6 +22,8 @@ mod server;
 
 mod handler;
 
+mod threads;
+
 mod tls;
 
 mod http2;
