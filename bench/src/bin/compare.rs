@@ -1,13 +1,19 @@
 //! Measures Longwire, the servers of other libraries, and the floor under all of them:
-//! `compare [--only MEASURE,...] [--servers NAME,...] [--rounds N] [--seconds S]`.
+//! `compare [--only MEASURE,...] [--servers NAME,...] [--rounds N] [--seconds S] [--write]`.
+//! With `--write`, tables and plots go into `docs/performance.md` too.
 
 use std::time::Duration;
 
 use longwire_bench::Failure;
 use longwire_bench::contestants::ALL;
 use longwire_bench::measures::{Measure, Rounds};
+use longwire_bench::plot::{Panel, draw};
 use longwire_bench::process::pin_load;
 use longwire_bench::report::table;
+
+/// Between these, the documentation has what this prints.
+const BEGIN: &str = "<!-- compare: begin -->";
+const END: &str = "<!-- compare: end -->";
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -35,10 +41,31 @@ fn main() -> Result<(), Failure> {
         .filter(|one| one.is_floor() || chosen(&servers, one.name))
         .collect();
     pin_load()?;
+    let (mut tables, mut panels) = (String::new(), Vec::new());
     for measure in &Measure::ALL {
         if chosen(&only, &measure.name()) {
-            println!("{}", table(measure, &measure.run(&contestants, rounds)?));
+            let standings = measure.run(&contestants, rounds)?;
+            let table = table(measure, &standings);
+            println!("{table}");
+            tables.push_str(&table);
+            tables.push('\n');
+            panels.push(Panel::new(measure.title(), measure.unit(), &standings));
         }
     }
+    if arguments.iter().any(|argument| argument == "--write") {
+        write(&tables, &panels)?;
+    }
+    Ok(())
+}
+
+/// Puts the tables and plots into the documentation.
+fn write(tables: &str, panels: &[Panel]) -> Result<(), Failure> {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+    let page = format!("{docs}/performance.md");
+    let text = std::fs::read_to_string(&page)?;
+    let (before, rest) = text.split_once(BEGIN).ok_or("no place for the tables")?;
+    let (_, after) = rest.split_once(END).ok_or("no end of the tables")?;
+    std::fs::write(page, format!("{before}{BEGIN}\n\n{tables}{END}{after}"))?;
+    std::fs::write(format!("{docs}/performance.svg"), draw(panels))?;
     Ok(())
 }

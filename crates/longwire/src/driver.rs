@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use longwire_proto::limits::{BudgetExhausted, Share};
 use longwire_proto::{
-    Connection, Input, Limit, MemoryBudget, MessageKind, Payload, SendError, TransportState,
+    Connection, EncodedBatch, Input, Limit, MemoryBudget, MessageKind, Payload, SendError,
+    TransportState,
 };
 use tokio::task::coop;
 
@@ -39,6 +40,24 @@ struct Link {
     read_ended: bool,
     /// Whether all written bytes are flushed, which layered streams need.
     flushed: bool,
+}
+
+impl Link {
+    /// How many bytes a write has taken.
+    fn note(&mut self, written: Poll<std::io::Result<usize>>, failed: &mut bool) -> usize {
+        match written {
+            Poll::Ready(Ok(count)) if count > 0 => {
+                self.flushed = !self.io.is_layered();
+                count
+            }
+            Poll::Pending => 0,
+            Poll::Ready(result) => {
+                tracing::debug!(?result, "writing failed");
+                *failed = true;
+                0
+            }
+        }
+    }
 }
 
 /// What has become of our side of the transport.
@@ -306,29 +325,45 @@ impl Driver {
         kind: MessageKind,
         payload: &Bytes,
     ) -> Result<(), SendError> {
-        let Some(link) = &mut self.link else {
+        let Some(link) = self
+            .link
+            .as_mut()
+            .filter(|link| link.writing == Writing::Open)
+        else {
             return self.connection.send_bytes(kind, payload);
         };
-        if link.writing != Writing::Open {
-            return self.connection.send_bytes(kind, payload);
-        }
-        let Link { io, flushed, .. } = link;
         let mut failed = false;
-        let write = |header: &[u8], payload: &[u8]| match poll_write_frame(io, cx, header, payload)
-        {
-            Poll::Ready(Ok(count)) if count > 0 => {
-                *flushed = !io.is_layered();
-                count
-            }
-            Poll::Pending => 0,
-            Poll::Ready(result) => {
-                tracing::debug!(?result, "writing failed");
-                failed = true;
-                0
-            }
-        };
         let payload = Payload::Shared(payload);
-        self.connection.send_through(kind, payload, now(), write)?;
+        self.connection
+            .send_through(kind, payload, now(), |header, payload| {
+                let Link { io, .. } = link;
+                let written = poll_write_frame(io, cx, header, payload);
+                link.note(written, &mut failed)
+            })?;
+        if failed {
+            self.fail_writing();
+        }
+        Ok(())
+    }
+
+    /// Sends messages that were encoded for many sockets, as [`Driver::send`] does.
+    pub(crate) fn send_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &EncodedBatch,
+    ) -> Result<(), SendError> {
+        let Some(link) = self
+            .link
+            .as_mut()
+            .filter(|link| link.writing == Writing::Open)
+        else {
+            return Err(SendError::Closed);
+        };
+        let mut failed = false;
+        self.connection.send_batch(batch, now(), |frames| {
+            let written = link.io.poll_write(cx, &[IoSlice::new(frames)]);
+            link.note(written, &mut failed)
+        })?;
         if failed {
             self.fail_writing();
         }

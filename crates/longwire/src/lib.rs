@@ -67,6 +67,8 @@ pub mod socket;
 
 pub mod handler;
 
+mod topic;
+
 pub mod client;
 
 pub mod reconnect;
@@ -91,6 +93,7 @@ pub use reconnect::{ConnectionState, ReconnectingSocket};
 pub use server::Server;
 pub use socket::{MessageReader, MessageWriter, Receiver, Sender, Socket};
 pub use tls::{ClientTls, ServerTls};
+pub use topic::{SlowSubscriber, Subscription, Topic};
 pub use transport::Transport;
 
 pub use bytes;

@@ -58,8 +58,8 @@ pub mod connection;
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 pub use closed::{Closed, ClosedBy, TimeoutKind};
 pub use connection::{
-    Config, Connection, EncodedMessage, Event, Heartbeat, MaskingKeys, Payload, SendError,
-    TransportState,
+    Config, Connection, EncodedBatch, EncodedMessage, Event, Heartbeat, MaskingKeys, Payload,
+    SendError, TransportState,
 };
 
 pub use deflate::{Agreement, Compression, CompressionConfig};

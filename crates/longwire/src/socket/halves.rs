@@ -42,6 +42,10 @@ impl Sender {
         &self.handle.shared
     }
 
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        self.handle.shared.clone()
+    }
+
     /// As [`Socket::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         send(&self.handle.shared, Outgoing::Message(message.into())).await

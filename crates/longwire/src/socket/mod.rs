@@ -45,7 +45,7 @@ use crate::waiting::wait;
 
 pub use halves::{Receiver, Sender};
 pub use reader::MessageReader;
-pub(crate) use shared::{Outgoing, Shared};
+pub(crate) use shared::{Delivery, Outgoing, Shared};
 pub use writer::MessageWriter;
 
 /// What is known of a socket beside its messages.

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use longwire_proto::{CloseCode, CloseFrame, Closed, Connection, MessageKind, SendError};
+use longwire_proto::{
+    CloseCode, CloseFrame, Closed, Connection, EncodedBatch, MessageKind, SendError,
+};
 
 use super::waiters::Waiters;
 use crate::driver::{Driver, Wanted};
@@ -245,6 +247,42 @@ impl Shared {
         left
     }
 
+    /// Sends messages that were encoded for many sockets, where nothing waits before
+    /// them. Otherwise whoever asks is woken when they may be.
+    pub(crate) fn deliver(&self, batch: &EncodedBatch, cx: &Context<'_>) -> Delivery {
+        let mut delivery = self.try_deliver(batch);
+        if delivery == Delivery::Slow {
+            // Once more, so that nothing falls between looking and waiting.
+            self.waiters.wait(cx);
+            delivery = self.try_deliver(batch);
+        }
+        delivery
+    }
+
+    fn try_deliver(&self, batch: &EncodedBatch) -> Delivery {
+        let (delivery, left) = self.with(|driver, cx| {
+            if !driver.connection.is_open() || driver.has_lost_output() {
+                return (Delivery::Gone, false);
+            }
+            let waits = driver.poll_transmit(cx).is_pending();
+            if waits || driver.connection.is_in_message() {
+                return (Delivery::Slow, waits);
+            }
+            match driver.send_batch(cx, batch) {
+                Ok(()) => {
+                    let left = driver.poll_transmit(cx).is_pending();
+                    (Delivery::Taken, left)
+                }
+                Err(SendError::Closed) => (Delivery::Gone, false),
+                Err(_) => (Delivery::Slow, false),
+            }
+        });
+        if left {
+            self.waiters.wake_keeper();
+        }
+        delivery
+    }
+
     /// Writes what can be written now. The rest is the keeper's.
     pub(crate) fn write_now(&self) {
         let left = self.with(|driver, cx| {
@@ -368,6 +406,16 @@ impl Shared {
         lock(&self.driver).released = true;
         self.wake_all();
     }
+}
+
+/// What became of messages for many sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Taken,
+    /// Others wait before them.
+    Slow,
+    /// The connection takes nothing any more.
+    Gone,
 }
 
 /// What a program sends.

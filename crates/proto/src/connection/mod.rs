@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 pub use config::Config;
 pub use heartbeat::Heartbeat;
-pub use send::{EncodedMessage, SendError};
+pub use send::{EncodedBatch, EncodedMessage, SendError};
 pub use sending::Payload;
 
 use crate::Role;

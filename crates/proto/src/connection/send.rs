@@ -1,6 +1,6 @@
 //! What a program sends, and why it may not.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -144,5 +144,59 @@ impl EncodedMessage {
             .map(|payload| EncodedFrame::new(self.kind(), true, &payload));
         packed.push((settings, frame.clone()));
         frame
+    }
+}
+
+impl From<&str> for EncodedMessage {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&[u8]> for EncodedMessage {
+    fn from(bytes: &[u8]) -> Self {
+        Self::binary(bytes)
+    }
+}
+
+impl From<&Self> for EncodedMessage {
+    fn from(message: &Self) -> Self {
+        message.clone()
+    }
+}
+
+/// Messages that are sent together over many connections.
+#[derive(Debug)]
+pub struct EncodedBatch {
+    messages: Vec<EncodedMessage>,
+    /// All of them, neither compressed nor masked.
+    plain: OnceLock<Bytes>,
+}
+
+impl EncodedBatch {
+    /// These messages, in this order.
+    pub fn new(messages: Vec<EncodedMessage>) -> Self {
+        Self {
+            messages,
+            plain: OnceLock::new(),
+        }
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[EncodedMessage] {
+        &self.messages
+    }
+
+    /// The frames of all messages.
+    pub(super) fn plain(&self) -> &Bytes {
+        self.plain.get_or_init(|| match self.messages.as_slice() {
+            [one] => one.plain().bytes().clone(),
+            many => {
+                let frames = many.iter().map(|message| message.plain().bytes());
+                let mut all = BytesMut::with_capacity(frames.clone().map(Bytes::len).sum());
+                frames.for_each(|frame| all.put_slice(frame));
+                all.freeze()
+            }
+        })
     }
 }

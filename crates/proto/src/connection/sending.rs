@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Connection;
 use super::heartbeat::later;
-use super::send::{EncodedMessage, SendError};
+use super::send::{EncodedBatch, EncodedMessage, SendError};
 use crate::Role;
 use crate::deflate::Deflater;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
@@ -137,6 +137,41 @@ impl Connection {
             self.count_context();
         }
         Ok(())
+    }
+
+    /// Sends messages that were encoded for many connections, by way of `write` as
+    /// [`Connection::send_through`] does; whether `write` was called is told.
+    ///
+    /// # Errors
+    ///
+    /// As the other commands. Where they are sent one by one, the first ones may be.
+    pub fn send_batch(
+        &mut self,
+        batch: &EncodedBatch,
+        now: Instant,
+        write: impl FnOnce(&[u8]) -> usize,
+    ) -> Result<bool, SendError> {
+        let Some(first) = batch.messages().first() else {
+            return Ok(false);
+        };
+        self.check_ready(first.kind(), true)?;
+        let direct = self.output.is_empty() && self.deflater.is_none();
+        if !direct || self.role() == Role::Client {
+            for message in batch.messages() {
+                self.send_encoded(message)?;
+            }
+            return Ok(false);
+        }
+        let frames = batch.plain();
+        let written = write(frames);
+        if written == frames.len() {
+            self.note_transmitted(written, written, now);
+        } else {
+            self.output.push_encoded(frames);
+            self.count_output();
+            self.handle_transmitted(written, now);
+        }
+        Ok(true)
     }
 
     //= rfc6455#5.4-8, rfc7692#6.1-3

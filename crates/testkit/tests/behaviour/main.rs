@@ -24,6 +24,8 @@ mod handler;
 
 mod threads;
 
+mod topic;
+
 mod tls;
 
 mod http2;

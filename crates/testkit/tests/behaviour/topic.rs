@@ -1,0 +1,203 @@
+//! One message for many sockets.
+
+use std::num::NonZero;
+
+use longwire::server::Route;
+use longwire::{
+    ClientBuilder, Compression, Limits, Message, Server, SlowSubscriber, Socket, Topic,
+};
+
+use crate::support::{Raw, TestServer, soon};
+
+/// A route that publishes what its sockets send, to all of them.
+fn chat(topic: &Topic) -> Route {
+    let topic = topic.clone();
+    Route::new(move |socket: Socket| {
+        let topic = topic.clone();
+        async move {
+            let (sender, mut receiver) = socket.split();
+            let _subscription = topic.subscribe(&sender);
+            sender.send("subscribed").await?;
+            while let Some(message) = receiver.next().await {
+                topic.publish(message?);
+            }
+            Ok(())
+        }
+    })
+}
+
+async fn join(server: &TestServer, client: &ClientBuilder) -> Socket {
+    let mut socket = client.connect(&server.url("/")).await.unwrap();
+    let first = soon(socket.next()).await.unwrap().unwrap();
+    assert_eq!(first.as_text(), Some("subscribed"));
+    socket
+}
+
+async fn next(socket: &mut Socket) -> Message {
+    soon(socket.next()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn all_subscribers_get_all_messages_in_the_same_order_on_any_number_of_threads() {
+    for threads in [None, NonZero::new(1), NonZero::new(3)] {
+        let topic = Topic::new();
+        let mut server = Server::new().route("/", chat(&topic));
+        if let Some(threads) = threads {
+            server = server.threads(threads);
+        }
+        let server = TestServer::start(server).await;
+        let mut sockets = Vec::new();
+        for i in 0..30 {
+            let compression = if i % 2 == 0 {
+                Compression::Off
+            } else {
+                Compression::DEDICATED
+            };
+            let client = ClientBuilder::new().compression(compression);
+            sockets.push(join(&server, &client).await);
+        }
+        assert_eq!(topic.subscribers(), 30);
+        for (i, socket) in sockets.iter_mut().enumerate() {
+            for n in 0..10 {
+                let text = format!("{n} of {i} {}", "and more ".repeat(n * i));
+                socket.send(text).await.unwrap();
+            }
+        }
+        let mut all = Vec::new();
+        for socket in &mut sockets {
+            let mut got = Vec::new();
+            for _ in 0..300 {
+                got.push(next(socket).await);
+            }
+            all.push(got);
+        }
+        assert!(all.iter().all(|got| *got == all[0]));
+        for i in 0..30 {
+            let of_one = all[0].iter().map(|message| message.as_text().unwrap());
+            let of_one: Vec<_> = of_one
+                .filter(|text| text.split(' ').nth(2) == Some(&i.to_string()))
+                .collect();
+            let in_order = (0..10).all(|n| of_one[n].starts_with(&format!("{n} of {i} ")));
+            assert!(of_one.len() == 10 && in_order, "{of_one:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_ends_when_it_is_dropped_and_when_its_socket_does() {
+    let topic = Topic::new();
+    let server = TestServer::with(chat(&topic)).await;
+    let client = ClientBuilder::new();
+    let mut stays = join(&server, &client).await;
+    let mut leaves = join(&server, &client).await;
+    assert_eq!(topic.subscribers(), 2);
+    leaves.close(1000, "").await.unwrap();
+    while topic.subscribers() > 1 {
+        tokio::task::yield_now().await;
+    }
+    topic.publish("hello");
+    assert_eq!(next(&mut stays).await.as_text(), Some("hello"));
+    // A socket that is gone, its subscription forgotten.
+    let (give, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let other = Topic::new();
+    let forgetting = {
+        let other = other.clone();
+        move |socket: Socket| {
+            let (other, give) = (other.clone(), give.clone());
+            async move {
+                let (sender, mut receiver) = socket.split();
+                give.send(other.subscribe(&sender)).unwrap();
+                while receiver.next().await.is_some() {}
+                Ok(())
+            }
+        }
+    };
+    let server = TestServer::with(forgetting).await;
+    let mut socket = server.connect().await;
+    let subscription = soon(given.recv()).await.unwrap();
+    socket.close(1000, "").await.unwrap();
+    while other.subscribers() > 0 {
+        other.publish("anybody?");
+        tokio::task::yield_now().await;
+    }
+    drop(subscription);
+}
+
+/// A topic, and a client that does not read while more is published than the kernel
+/// takes. Gives how many messages were published.
+async fn falling_behind(slow: SlowSubscriber) -> (TestServer, Raw, Topic, u32) {
+    let topic = Topic::with(100_000, slow);
+    let limits = Limits::default();
+    let server = Server::new()
+        .route("/", chat(&topic))
+        .limits(limits)
+        .compression(Compression::Off);
+    let server = TestServer::start(server).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    assert_eq!(raw.read().await.unwrap().1, b"subscribed");
+    let published = 3000;
+    for i in 0..published {
+        let mut payload = vec![0; 10_000];
+        payload[..4].copy_from_slice(&u32::to_be_bytes(i));
+        topic.publish(payload.as_slice());
+        // So that they are not all delivered at once.
+        tokio::task::yield_now().await;
+    }
+    (server, raw, topic, published)
+}
+
+fn number(payload: &[u8]) -> u32 {
+    u32::from_be_bytes(*payload.first_chunk().unwrap())
+}
+
+#[tokio::test]
+async fn a_subscriber_that_is_too_slow_is_disconnected_and_no_other() {
+    let (server, mut raw, topic, published) = falling_behind(SlowSubscriber::Disconnect).await;
+    let mut expected = 0;
+    let code = loop {
+        match raw.read().await.unwrap() {
+            (0x82, payload) => {
+                assert_eq!(number(&payload), expected);
+                expected += 1;
+            }
+            (0x88, payload) => break u16::from_be_bytes(*payload.first_chunk().unwrap()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(code, 1008);
+    assert!(expected < published);
+    while topic.subscribers() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut other = join(&server, &ClientBuilder::new()).await;
+    topic.publish("still here");
+    assert_eq!(next(&mut other).await.as_text(), Some("still here"));
+}
+
+#[tokio::test]
+async fn a_slow_subscriber_may_miss_the_oldest_messages_or_get_the_latest_alone() {
+    for slow in [SlowSubscriber::DropOldest, SlowSubscriber::KeepLatest] {
+        let (_server, mut raw, topic, published) = falling_behind(slow).await;
+        let mut numbers = Vec::new();
+        while numbers.last() != Some(&(published - 1)) {
+            let (first, payload) = raw.read().await.unwrap();
+            assert_eq!(first, 0x82);
+            numbers.push(number(&payload));
+        }
+        assert!(numbers.is_sorted(), "in order");
+        let gaps: Vec<_> = numbers
+            .windows(2)
+            .filter(|two| two[1] != two[0] + 1)
+            .collect();
+        assert_eq!(gaps.len(), 1, "{slow:?}: {gaps:?}");
+        let after = published - gaps[0][1];
+        match slow {
+            SlowSubscriber::KeepLatest => assert_eq!(after, 1),
+            // What fits 100,000 bytes.
+            _ => assert!((5..=10).contains(&after), "{after}"),
+        }
+        // It follows again.
+        topic.publish("caught up");
+        assert_eq!(raw.read().await.unwrap().1, b"caught up");
+    }
+}
