@@ -2,13 +2,19 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::Failure;
 use crate::wire::Replies;
+
+/// Without waiting.
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 /// What one read may bring.
 const READ: usize = 256 << 10;
@@ -151,26 +157,32 @@ impl Clients {
         Ok(())
     }
 
-    /// Waits for replies, at most so long; tells for each connection how many have come.
-    /// Returns whether anything was ready.
+    /// Waits for replies, or only looks `once`; tells for each connection how many have
+    /// come.
     pub fn receive(
         &mut self,
-        wait: Option<Duration>,
+        once: bool,
         mut on_replies: impl FnMut(&mut Self, usize, usize) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
-        let timeout = Timespec::try_from(wait.unwrap_or(SILENCE))?;
+    ) -> Result<(), Failure> {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)) {
-            // A profiler has come or gone.
-            Err(rustix::io::Errno::INTR) => {
-                self.ready = ready;
-                return Ok(true);
+        // Asleep, the load would have to be woken, which is dear, and dearest for the
+        // servers that are slower than it.
+        let since = Instant::now();
+        while ready.is_empty() {
+            match epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&NOW)) {
+                // A profiler has come or gone.
+                Err(rustix::io::Errno::INTR) => {}
+                result => {
+                    result?;
+                }
             }
-            result => result?,
-        };
-        if ready.is_empty() && wait.is_none() {
-            return Err("the server is silent".into());
+            if once {
+                break;
+            }
+            if ready.is_empty() && since.elapsed() > SILENCE {
+                return Err("the server is silent".into());
+            }
         }
         for event in &ready {
             let i = event.data.u64() as usize;
@@ -193,8 +205,7 @@ impl Clients {
                 self.write(i)?;
             }
         }
-        let any = !ready.is_empty();
         self.ready = ready;
-        Ok(any)
+        Ok(())
     }
 }

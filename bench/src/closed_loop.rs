@@ -60,7 +60,7 @@ impl ClosedLoop {
         let mut sending = true;
         while self.in_flight > 0 {
             let (frame_len, in_flight) = (self.frame_len, &mut self.in_flight);
-            self.clients.receive(None, |clients, i, replies| {
+            self.clients.receive(false, |clients, i, replies| {
                 messages += replies as u64;
                 if sending {
                     return clients.send(i, replies * frame_len);

@@ -23,7 +23,7 @@ pub fn round(
         messages += left as u64;
         clients.send(0, at_once * frame_len)?;
         while left > 0 {
-            clients.receive(None, |_, _, replies| {
+            clients.receive(false, |_, _, replies| {
                 left = left.saturating_sub(replies);
                 Ok(())
             })?;

@@ -21,6 +21,9 @@ const FAN_OUT_BYTES: usize = 64;
 /// The rate of the measure of latency, of what saturates the floor.
 const LOAD: f64 = 0.5;
 
+/// Connections that are opened for each of several servers at the same time.
+const MOST_TOGETHER: usize = 1000;
+
 /// Connections of the measure of memory.
 const IDLE: usize = 5000;
 
@@ -185,8 +188,28 @@ impl Measure {
         contestants: &[Contestant],
         rounds: Rounds,
     ) -> Result<Vec<Standing>, Failure> {
+        let together = match self {
+            // So many connections are open for one server at a time.
+            Self::FanOut { subscribers, .. } if *subscribers > MOST_TOGETHER => 1,
+            _ => contestants.len().max(1),
+        };
+        let mut floor: Option<Vec<f64>> = None;
+        let mut standings = Vec::new();
+        for group in contestants.chunks(together) {
+            let running = self.run_together(group, rounds)?;
+            if let Some(one) = running.iter().find(|one| one.is_floor) {
+                floor = Some(one.values.clone());
+            }
+            let told = running.into_iter();
+            standings.extend(told.filter_map(|one| one.standing(floor.as_deref())));
+        }
+        Ok(standings)
+    }
+
+    /// Rounds in which these servers take turns.
+    fn run_together(&self, group: &[Contestant], rounds: Rounds) -> Result<Vec<Running>, Failure> {
         let mut running = Vec::new();
-        for contestant in contestants {
+        for contestant in group {
             if let Some(server) = contestant.start(&self.flags())? {
                 let load = self.prepare(&server)?;
                 running.push(Running {
@@ -210,12 +233,7 @@ impl Measure {
                 one.turn(rounds.time, &mut rate, round == 0 && count > 1)?;
             }
         }
-        let floor = running.iter().find(|one| one.is_floor);
-        let floor = floor.map(|floor| floor.values.clone());
-        Ok(running
-            .into_iter()
-            .filter_map(|one| one.standing(floor.as_deref()))
-            .collect())
+        Ok(running)
     }
 
     fn flags(&self) -> Vec<&'static str> {
@@ -421,7 +439,7 @@ fn idle(server: &Server, extensions: &str, frame: Option<&[u8]>) -> Result<f64, 
                 if i % 64 == 63 || i + 1 == IDLE {
                     let until = IDLE - 1 - i;
                     while left > until {
-                        clients.receive(None, |_, _, replies| {
+                        clients.receive(false, |_, _, replies| {
                             left -= replies;
                             Ok(())
                         })?;

@@ -4,13 +4,29 @@ use std::io::Write as _;
 
 use longwire::handler::{Context, MessageRef};
 use longwire::server::Route;
-use longwire::{Compression, Result, Server, Socket};
+use longwire::{Compression, Result, Server, Socket, Topic};
 
 async fn echo(mut socket: Socket) -> Result<()> {
     while let Some(message) = socket.next().await {
         socket.send(message?).await?;
     }
     Ok(())
+}
+
+/// Sends what any socket sends to all.
+fn fan_out_route() -> Route {
+    let topic = Topic::new();
+    Route::new(move |socket: Socket| {
+        let topic = topic.clone();
+        async move {
+            let (sender, mut receiver) = socket.split();
+            let _subscription = topic.subscribe(&sender);
+            while let Some(message) = receiver.next().await {
+                topic.publish(message?);
+            }
+            Ok(())
+        }
+    })
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +41,13 @@ async fn main() -> Result<()> {
         Some("dedicated") => Compression::DEDICATED,
         _ => Compression::Off,
     };
-    let route = if flags.iter().any(|flag| flag == "--handler") {
+    let fan_out = flags.iter().any(|flag| flag == "--fanout");
+    if fan_out && flags.iter().any(|flag| flag == "--handler") {
+        std::process::exit(3);
+    }
+    let route = if fan_out {
+        fan_out_route()
+    } else if flags.iter().any(|flag| flag == "--handler") {
         Route::handled(|_| {
             |context: &mut Context<'_>, message: MessageRef<'_>| {
                 let _ = context.send(message);
@@ -34,9 +56,6 @@ async fn main() -> Result<()> {
     } else {
         Route::new(echo)
     };
-    if flags.iter().any(|flag| flag == "--fanout") {
-        std::process::exit(3);
-    }
     let server = Server::new()
         .route("/", route)
         .compression(compression)
