@@ -381,6 +381,7 @@ impl Subscriber {
     }
 
     fn disconnect(&self) {
+        tracing::warn!("a subscriber is disconnected: {TOO_SLOW}");
         let frame = CloseFrame::new(Role::Server, CloseCode::POLICY_VIOLATION, TOO_SLOW);
         self.shared.close(frame.ok().as_ref());
     }

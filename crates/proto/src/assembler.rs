@@ -56,6 +56,10 @@ enum Form {
 /// allocations, nor many connections hold much.
 const LEAST_GROWTH: usize = 1024;
 
+/// How many times what has arrived is taken in advance where so much is announced: each
+/// step copies what is there.
+const GROWTH: usize = 3;
+
 /// Steps of a buffer that are not tried to be made smaller where memory is short.
 const SMALL_STEP: usize = 64 << 10;
 
@@ -417,13 +421,13 @@ impl PlainSink for Plain<'_> {
         if needed > buffer.capacity() {
             // The first bytes of what is decompressed are mostly all of it, and
             // where the whole length is known there is no need to pass it.
-            let (least, most) = match (message.compressed, message.last_announced) {
-                (true, _) => (0, max),
-                (false, true) => (LEAST_GROWTH, message.announced as usize),
-                (false, false) => (LEAST_GROWTH, max),
+            let (least, times, most) = match (message.compressed, message.last_announced) {
+                (true, _) => (0, 1, max),
+                (false, true) => (LEAST_GROWTH, GROWTH, message.announced as usize),
+                (false, false) => (LEAST_GROWTH, 1, max),
             };
             let held = buffer.capacity();
-            let mut step = held.max(least);
+            let mut step = held.saturating_mul(times).max(least);
             let capacity = loop {
                 let capacity = (held + step).min(most).max(needed);
                 match self.share.resize(capacity + self.beside) {

@@ -108,6 +108,10 @@ fn serve_thread(
 
 /// So many listeners at one address, among which the kernel divides what comes.
 fn listen_at(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    if address.port() != 0 {
+        // Another server that shares its address with itself would share it with us too.
+        drop(std::net::TcpListener::bind(address)?);
+    }
     let first = listen(address)?;
     let address = first.local_addr()?;
     let mut listeners = vec![first];

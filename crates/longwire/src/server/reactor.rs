@@ -424,11 +424,12 @@ impl Reactor {
 
     fn remove(&mut self, key: usize) {
         let mut entry = self.entries.remove(key);
+        let peer = entry.stream.peer_addr().ok();
         let _ = self.poll.registry().deregister(&mut entry.stream);
         let ended = catch_unwind(AssertUnwindSafe(|| entry.machine.tell_end()));
         match ended {
             Ok(Some(closed)) => {
-                tracing::info!(code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+                tracing::info!(?peer, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
             }
             Ok(None) => {}
             Err(_) => tracing::error!("the handler of a socket panicked"),

@@ -20,7 +20,7 @@ use crate::socket::Socket;
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type NewSocket = dyn Fn(Socket) -> BoxFuture<Result<()>> + Send + Sync;
-type NewHandler = dyn Fn(&SocketInfo<'_>) -> Box<dyn Handler> + Send + Sync;
+pub(super) type NewHandler = dyn Fn(&SocketInfo<'_>) -> Box<dyn Handler> + Send + Sync;
 
 /// Who gets the sockets of a route.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! A socket of a server, from the upgrade to its end.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -13,10 +13,10 @@ use super::caps::Place;
 use super::handled::serve_handled;
 use super::reactor::Adopted;
 use super::registry::{Entry, Registry};
-use super::route::{BoxFuture, Serve};
+use super::route::{BoxFuture, NewHandler, Serve};
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::handler::{Machine, SocketInfo};
+use crate::handler::{Context, Handler, Machine, MessageRef, SocketInfo};
 use crate::options::{Drive, Options};
 use crate::socket::{Info, Shared, Socket};
 use crate::transport::{Io, now};
@@ -79,7 +79,7 @@ pub(super) async fn open_socket(
             Ok(stream) => {
                 reactor.adopt(Adopted {
                     stream,
-                    machine: Machine::new(connection, make(&SocketInfo::new(&info))),
+                    machine: Machine::new(connection, made(make.as_ref(), &info)),
                     unhandled,
                     place,
                 });
@@ -197,6 +197,24 @@ fn tell(result: &Handled) {
         Ok(Err(error)) => tracing::error!(%error, "the handler of a socket failed"),
         Err(_) => tracing::error!("the handler of a socket panicked"),
     }
+}
+
+/// A handler for a socket; where making one panics, one that fails.
+fn made(make: &NewHandler, info: &Info) -> Box<dyn Handler> {
+    let handler = catch_unwind(AssertUnwindSafe(|| make(&SocketInfo::new(info))));
+    handler.unwrap_or_else(|_| Box::new(Failed))
+}
+
+/// What takes the place of a handler that could not be made.
+struct Failed;
+
+impl Handler for Failed {
+    fn open(&mut self, context: &mut Context<'_>) {
+        // A code that can be sent.
+        let _ = context.close(CloseCode::INTERNAL_ERROR, "");
+    }
+
+    fn message(&mut self, _: &mut Context<'_>, _: MessageRef<'_>) {}
 }
 
 /// The socket under plain TCP.

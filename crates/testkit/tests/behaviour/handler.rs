@@ -241,6 +241,20 @@ async fn a_handler_that_panics_closes_its_connection_with_1011_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_handler_that_cannot_be_made_closes_its_connection_with_1011() {
+    let route = || {
+        Route::handled(|info| {
+            assert!(info.uri().path() != "/", "as I was told to");
+            |_: &mut Context<'_>, _: MessageRef<'_>| {}
+        })
+    };
+    for (_server, mut socket) in everywhere(route).await {
+        assert!(soon(socket.next()).await.is_none_or(|end| end.is_err()));
+        assert_eq!(u16::from(socket.closed().unwrap().code), 1011);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_answers_no_ping_is_given_up() {
     let (route, mut told) = tellers();
     let heartbeat = Heartbeat {

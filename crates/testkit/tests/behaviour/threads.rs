@@ -85,10 +85,13 @@ async fn a_server_that_is_dropped_ends_its_threads() {
 
 #[tokio::test]
 async fn an_address_in_use_is_an_error_on_any_number_of_threads() {
-    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::new().route("/", echo).threads(THREE);
-    match server.bind(taken.local_addr().unwrap()).await {
-        Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
-        other => panic!("{other:?}"),
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let on_threads = TestServer::start(Server::new().threads(THREE)).await;
+    for taken in [listener.local_addr().unwrap(), on_threads.addr] {
+        let server = Server::new().route("/", echo).threads(THREE);
+        match server.bind(taken).await {
+            Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+            other => panic!("{other:?}"),
+        }
     }
 }
