@@ -66,6 +66,8 @@ pub fn open(address: SocketAddr, path: &str, extensions: &str) -> Result<TcpStre
 pub struct Client {
     stream: TcpStream,
     replies: Replies,
+    /// The next frame to owe.
+    next: usize,
     /// Bytes to send, of frames that repeat without end.
     owed: usize,
     /// Where in the repetition the next byte is.
@@ -78,20 +80,21 @@ pub struct Clients {
     epoll: rustix::fd::OwnedFd,
     /// All of them.
     pub all: Vec<Client>,
-    /// A whole number of equal frames.
+    /// Frames, one after the other, and the length of each.
     frames: Vec<u8>,
+    lengths: Vec<usize>,
     buffer: Vec<u8>,
     ready: Vec<epoll::Event>,
 }
 
 impl Clients {
-    /// Opens so many connections, which will send `frame` again and again.
+    /// Opens so many connections, which will send these frames in turn, again and again.
     pub fn open(
         address: SocketAddr,
         path: &str,
         extensions: &str,
         count: usize,
-        frame: &[u8],
+        frames: &[Vec<u8>],
     ) -> Result<Self, Failure> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut all = Vec::with_capacity(count);
@@ -102,25 +105,33 @@ impl Clients {
             all.push(Client {
                 stream,
                 replies: Replies::default(),
+                next: 0,
                 owed: 0,
                 at: 0,
                 waits_to_write: false,
             });
         }
-        let repeated = (4096 / frame.len()).max(1);
+        let once = frames.concat();
+        let repeated = (4096 / once.len()).max(1);
+        let lengths: Vec<usize> = frames.iter().map(Vec::len).collect();
         Ok(Self {
             epoll,
             all,
-            frames: frame.repeat(repeated),
+            frames: once.repeat(repeated),
+            lengths: lengths.repeat(repeated),
             buffer: vec![0; READ],
             ready: Vec::with_capacity(1024),
         })
     }
 
-    /// Has a connection send so many bytes more; what the kernel does not take follows
+    /// Has a connection send so many messages more; what the kernel does not take follows
     /// when it does.
-    pub fn send(&mut self, i: usize, bytes: usize) -> Result<(), Failure> {
-        self.all[i].owed += bytes;
+    pub fn send(&mut self, i: usize, messages: usize) -> Result<(), Failure> {
+        let client = &mut self.all[i];
+        for _ in 0..messages {
+            client.owed += self.lengths[client.next];
+            client.next = (client.next + 1) % self.lengths.len();
+        }
         self.write(i)
     }
 

@@ -32,17 +32,15 @@ impl Round {
 /// A load that can be let run and stopped again.
 pub struct ClosedLoop {
     clients: Clients,
-    frame_len: usize,
     window: usize,
     in_flight: u64,
 }
 
 impl ClosedLoop {
-    /// Over these connections, whose frames have this length.
-    pub fn new(clients: Clients, frame_len: usize, window: usize) -> Self {
+    /// Over these connections.
+    pub fn new(clients: Clients, window: usize) -> Self {
         Self {
             clients,
-            frame_len,
             window,
             in_flight: 0,
         }
@@ -54,16 +52,16 @@ impl ClosedLoop {
         let start = Instant::now();
         let mut messages = 0;
         for i in 0..self.clients.all.len() {
-            self.clients.send(i, self.window * self.frame_len)?;
+            self.clients.send(i, self.window)?;
             self.in_flight += self.window as u64;
         }
         let mut sending = true;
         while self.in_flight > 0 {
-            let (frame_len, in_flight) = (self.frame_len, &mut self.in_flight);
+            let in_flight = &mut self.in_flight;
             self.clients.receive(false, |clients, i, replies| {
                 messages += replies as u64;
                 if sending {
-                    return clients.send(i, replies * frame_len);
+                    return clients.send(i, replies);
                 }
                 *in_flight -= replies as u64;
                 Ok(())

@@ -11,7 +11,6 @@ use crate::process::Server;
 pub fn round(
     clients: &mut Clients,
     server: &Server,
-    frame_len: usize,
     at_once: usize,
     time: Duration,
 ) -> Result<Round, Failure> {
@@ -21,7 +20,7 @@ pub fn round(
     while start.elapsed() < time {
         let mut left = at_once * clients.all.len();
         messages += left as u64;
-        clients.send(0, at_once * frame_len)?;
+        clients.send(0, at_once)?;
         while left > 0 {
             clients.receive(false, |_, _, replies| {
                 left = left.saturating_sub(replies);

@@ -24,6 +24,12 @@ const LOAD: f64 = 0.5;
 /// Connections that are opened for each of several servers at the same time.
 const MOST_TOGETHER: usize = 1000;
 
+/// Different messages of the measures of compression.
+const TEXTS: u32 = 256;
+
+/// Messages that each connection exchanges before its memory is looked at.
+const EXCHANGED: usize = 64;
+
 /// Connections of the measure of memory.
 const IDLE: usize = 5000;
 
@@ -259,8 +265,8 @@ impl Measure {
     }
 
     fn prepare(&self, server: &Server) -> Result<Load, Failure> {
-        let connect = |count, frame: &[u8]| {
-            Clients::open(server.address, "/", self.extensions(), count, frame)
+        let connect = |count, frames: &[Vec<u8>]| {
+            Clients::open(server.address, "/", self.extensions(), count, frames)
         };
         Ok(match *self {
             Self::Echo {
@@ -269,13 +275,12 @@ impl Measure {
                 window,
             } => {
                 let frame = masked(BINARY, false, &vec![b'x'; bytes]);
-                let clients = connect(connections, &frame)?;
-                Load::Closed(ClosedLoop::new(clients, frame.len(), window))
+                let clients = connect(connections, &[frame])?;
+                Load::Closed(ClosedLoop::new(clients, window))
             }
             Self::Compressed { .. } => {
-                let frame = masked(TEXT, true, &deflated(json(1024).as_bytes())?);
-                let clients = connect(100, &frame)?;
-                Load::Closed(ClosedLoop::new(clients, frame.len(), 1))
+                let clients = connect(100, &compressed()?)?;
+                Load::Closed(ClosedLoop::new(clients, 1))
             }
             Self::FanOut {
                 subscribers,
@@ -283,30 +288,34 @@ impl Measure {
             } => {
                 let frame = masked(BINARY, false, &[b'x'; FAN_OUT_BYTES]);
                 Load::FanOut {
-                    clients: connect(subscribers, &frame)?,
-                    frame_len: frame.len(),
+                    clients: connect(subscribers, &[frame])?,
                     at_once,
                 }
             }
             Self::Latency => {
                 let frame = masked(BINARY, false, &[b'x'; 20]);
-                let closed = ClosedLoop::new(connect(100, &frame)?, frame.len(), 1);
                 Load::Open {
-                    clients: connect(100, &frame)?,
-                    frame_len: frame.len(),
-                    closed,
+                    clients: connect(100, std::slice::from_ref(&frame))?,
+                    closed: ClosedLoop::new(connect(100, &[frame])?, 1),
                 }
             }
             Self::Handshakes => Load::Handshakes,
             Self::Memory { mode } => Load::Idle {
                 extensions: self.extensions(),
-                frame: match mode {
-                    "off" => None,
-                    _ => Some(masked(TEXT, true, &deflated(json(1024).as_bytes())?)),
+                frames: match mode {
+                    "off" => Vec::new(),
+                    _ => compressed()?,
                 },
             },
         })
     }
+}
+
+/// Messages of JSON, each compressed alone: what a client sends that keeps no context.
+fn compressed() -> Result<Vec<Vec<u8>>, Failure> {
+    (0..TEXTS)
+        .map(|seed| Ok(masked(TEXT, true, &deflated(json(1024, seed).as_bytes())?)))
+        .collect()
 }
 
 /// What a server is put under.
@@ -314,18 +323,16 @@ enum Load {
     Closed(ClosedLoop),
     FanOut {
         clients: Clients,
-        frame_len: usize,
         at_once: usize,
     },
     Open {
         clients: Clients,
-        frame_len: usize,
         closed: ClosedLoop,
     },
     Handshakes,
     Idle {
         extensions: &'static str,
-        frame: Option<Vec<u8>>,
+        frames: Vec<Vec<u8>>,
     },
 }
 
@@ -357,28 +364,20 @@ impl Running {
                 }
                 round.cpu_per_message()
             }
-            Load::FanOut {
-                clients,
-                frame_len,
-                at_once,
-            } => {
-                fan_out::round(clients, &self.server, *frame_len, *at_once, time)?.cpu_per_message()
+            Load::FanOut { clients, at_once } => {
+                fan_out::round(clients, &self.server, *at_once, time)?.cpu_per_message()
             }
-            Load::Open {
-                clients,
-                frame_len,
-                closed,
-            } => {
+            Load::Open { clients, closed } => {
                 let rate = match *rate {
                     Some(rate) => rate,
                     None => *rate.insert(closed.round(&self.server, time)?.rate()),
                 };
-                let latencies = open_loop::run(clients, *frame_len, rate * LOAD, time)?;
+                let latencies = open_loop::run(clients, rate * LOAD, time)?;
                 latencies.value_at_quantile(0.99) as f64 / 1e3
             }
             Load::Handshakes => handshakes(&self.server, time)?.cpu_per_message() / 1e3,
-            Load::Idle { extensions, frame } if self.values.is_empty() => {
-                idle(&self.server, extensions, frame.as_deref())?
+            Load::Idle { extensions, frames } if self.values.is_empty() => {
+                idle(&self.server, extensions, frames)?
             }
             Load::Idle { .. } => return Ok(()),
         };
@@ -425,26 +424,28 @@ fn handshakes(server: &Server, time: Duration) -> Result<Round, Failure> {
     })
 }
 
-/// Resident bytes for each of many connections, after each has had this frame echoed.
-fn idle(server: &Server, extensions: &str, frame: Option<&[u8]>) -> Result<f64, Failure> {
+/// Resident bytes for each of many connections, after each has had messages echoed, if any
+/// are given.
+fn idle(server: &Server, extensions: &str, frames: &[Vec<u8>]) -> Result<f64, Failure> {
+    let open = |count| {
+        let nothing = [vec![0]];
+        let frames = if frames.is_empty() { &nothing } else { frames };
+        Clients::open(server.address, "/", extensions, count, frames)
+    };
     // What the first connections set up is not theirs.
-    drop(Clients::open(server.address, "/", extensions, 8, b"-")?);
+    drop(open(8)?);
     let before = server.resident()?;
-    let mut clients = Clients::open(server.address, "/", extensions, IDLE, frame.unwrap_or(b"-"))?;
-    if let Some(frame) = frame {
-        for _ in 0..64 {
-            let mut left = IDLE;
-            for i in 0..IDLE {
-                clients.send(i, frame.len())?;
-                if i % 64 == 63 || i + 1 == IDLE {
-                    let until = IDLE - 1 - i;
-                    while left > until {
-                        clients.receive(false, |_, _, replies| {
-                            left -= replies;
-                            Ok(())
-                        })?;
-                    }
-                }
+    let mut clients = open(IDLE)?;
+    for _ in 0..frames.len().min(EXCHANGED) {
+        let mut waiting = 0;
+        for i in 0..IDLE {
+            clients.send(i, 1)?;
+            waiting += 1;
+            while waiting == 64 || (i + 1 == IDLE && waiting > 0) {
+                clients.receive(false, |_, _, replies| {
+                    waiting -= replies;
+                    Ok(())
+                })?;
             }
         }
     }

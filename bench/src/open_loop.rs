@@ -11,12 +11,7 @@ use crate::client::Clients;
 
 /// Latencies in nanoseconds of messages sent at this rate a second, in turn over all
 /// connections.
-pub fn run(
-    clients: &mut Clients,
-    frame_len: usize,
-    rate: f64,
-    time: Duration,
-) -> Result<Histogram<u64>, Failure> {
+pub fn run(clients: &mut Clients, rate: f64, time: Duration) -> Result<Histogram<u64>, Failure> {
     let mut latencies = Histogram::new(3)?;
     let mut due: Vec<VecDeque<Instant>> = vec![VecDeque::new(); clients.all.len()];
     let start = Instant::now();
@@ -35,7 +30,7 @@ pub fn run(
             }
             let i = sent as usize % due.len();
             due[i].push_back(at);
-            clients.send(i, frame_len)?;
+            clients.send(i, 1)?;
             sent += 1;
             in_flight += 1;
         }

@@ -38,8 +38,8 @@ fn count(
         Err(NoServer::Failed(error)) => return Err(error),
     };
     let frame = masked(2, false, &vec![b'x'; bytes]);
-    let clients = Clients::open(server.address, "/", "", CONNECTIONS, &frame)?;
-    let mut load = ClosedLoop::new(clients, frame.len(), window);
+    let clients = Clients::open(server.address, "/", "", CONNECTIONS, &[frame])?;
+    let mut load = ClosedLoop::new(clients, window);
     for _ in 0..each {
         load.round(&server, Duration::ZERO)?;
     }
