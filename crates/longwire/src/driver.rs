@@ -346,12 +346,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Sends messages that were encoded for many sockets, as [`Driver::send`] does.
+    /// Sends messages that were encoded for many sockets, as [`Driver::send`] does; gives
+    /// how many were taken.
     pub(crate) fn send_batch(
         &mut self,
         cx: &mut Context<'_>,
         batch: &EncodedBatch,
-    ) -> Result<(), SendError> {
+    ) -> Result<usize, SendError> {
         let Some(link) = self
             .link
             .as_mut()
@@ -360,14 +361,14 @@ impl Driver {
             return Err(SendError::Closed);
         };
         let mut failed = false;
-        self.connection.send_batch(batch, now(), |frames| {
+        let taken = self.connection.send_batch(batch, now(), |frames| {
             let written = link.io.poll_write(cx, &[IoSlice::new(frames)]);
             link.note(written, &mut failed)
         })?;
         if failed {
             self.fail_writing();
         }
-        Ok(())
+        Ok(taken)
     }
 
     fn fail_writing(&mut self) {

@@ -329,22 +329,14 @@ impl Delivering {
             let waiting = EncodedBatch::new(subscriber.waiting.iter().cloned().collect());
             match subscriber.shared.deliver(&waiting, cx) {
                 Delivery::Gone => return false,
-                Delivery::Slow => {}
-                Delivery::Taken => {
-                    subscriber.waiting = VecDeque::new();
-                    subscriber.bytes = 0;
-                }
+                Delivery::Taken(count) => subscriber.forget(count),
             }
         }
-        let messages = self.batch.messages();
-        if messages.is_empty() {
-            return true;
-        }
-        if subscriber.waiting.is_empty() {
+        let mut messages = self.batch.messages();
+        if subscriber.waiting.is_empty() && !messages.is_empty() {
             match subscriber.shared.deliver(&self.batch, cx) {
                 Delivery::Gone => return false,
-                Delivery::Taken => return true,
-                Delivery::Slow => {}
+                Delivery::Taken(count) => messages = &messages[count..],
             }
         }
         messages
@@ -354,6 +346,16 @@ impl Delivering {
 }
 
 impl Subscriber {
+    /// So many of the messages that waited have been sent.
+    fn forget(&mut self, count: usize) {
+        for sent in self.waiting.drain(..count) {
+            self.bytes -= ENTRY + sent.payload().len();
+        }
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+    }
+
     /// Keeps a message for later. Says whether that can be.
     fn wait(&mut self, message: EncodedMessage, limit: usize, slow: SlowSubscriber) -> bool {
         let bytes = ENTRY + message.payload().len();

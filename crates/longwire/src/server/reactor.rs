@@ -154,6 +154,8 @@ struct Entry {
     paused: bool,
     /// Whether our side is ended.
     shut: bool,
+    /// Whether the peer has ended its side: there will be no more events to read at.
+    ended: bool,
     /// When it is looked at next.
     due: Option<Instant>,
     place: Option<Place>,
@@ -290,6 +292,7 @@ impl Reactor {
             machine,
             paused: false,
             shut: false,
+            ended: false,
             due: None,
             place,
         });
@@ -309,13 +312,14 @@ impl Reactor {
 
     fn handle(&mut self, event: &mio::event::Event, instant: Instant) {
         let Token(key) = event.token();
-        let Some(entry) = self.entries.get(key) else {
+        let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
+        entry.ended |= event.is_read_closed();
         if event.is_writable() && entry.machine.is_blocked() {
             self.turn(key, instant, |machine, wire| machine.write(wire, instant));
         }
-        if event.is_readable() || event.is_read_closed() {
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.serve(key, instant);
         }
     }
@@ -336,8 +340,9 @@ impl Reactor {
                     self.turn(key, instant, |machine, wire| {
                         machine.read(bytes, wire, instant)
                     });
-                    // What comes next is a new event.
-                    count == scratch.len()
+                    // What comes next is a new event, but for the end.
+                    let ended = self.entries.get(key).is_some_and(|entry| entry.ended);
+                    ended || count == scratch.len()
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => false,

@@ -145,17 +145,20 @@ impl BoundServer {
         });
         let mut stop = control.stop.subscribe();
         let stopped = Box::pin(stop.wait_for(Option::is_some));
-        let deadline = match select(stopped, &mut all).await {
-            Either::Left((stop, _)) => stop.ok().and_then(|stop| *stop).unwrap_or_default(),
+        let (deadline, ended) = match select(stopped, &mut all).await {
+            Either::Left((stop, _)) => {
+                let deadline = stop.ok().and_then(|stop| *stop);
+                (deadline.unwrap_or_default(), false)
+            }
             // All threads are gone.
-            Either::Right(_) => Duration::ZERO,
+            Either::Right(_) => (Duration::ZERO, true),
         };
         stopping.send_replace(true);
         let mut report = ShutdownReport {
             open: registry.close_all(),
             unanswered: Vec::new(),
         };
-        if timeout(deadline, &mut all).await.is_err() {
+        if !ended && timeout(deadline, &mut all).await.is_err() {
             report.unanswered = registry.cut_off();
             let _ = timeout(CUT_WITHIN, registry.reactors_emptied()).await;
             report.unanswered.extend(registry.cut_by_reactors());

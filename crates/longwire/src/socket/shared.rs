@@ -248,15 +248,33 @@ impl Shared {
     }
 
     /// Sends messages that were encoded for many sockets, where nothing waits before
-    /// them. Otherwise whoever asks is woken when they may be.
+    /// them: as many as there is room for. Where that is none, whoever asks is woken when
+    /// there may be.
     pub(crate) fn deliver(&self, batch: &EncodedBatch, cx: &Context<'_>) -> Delivery {
-        let mut delivery = self.try_deliver(batch);
-        if delivery == Delivery::Slow {
-            // Once more, so that nothing falls between looking and waiting.
-            self.waiters.wait(cx);
-            delivery = self.try_deliver(batch);
+        let messages = batch.messages();
+        let mut sent = 0;
+        let mut waits = false;
+        loop {
+            let delivery = if sent == 0 {
+                self.try_deliver(batch)
+            } else {
+                self.try_deliver(&EncodedBatch::new(messages[sent..].to_vec()))
+            };
+            match delivery {
+                Delivery::Gone => return Delivery::Gone,
+                Delivery::Taken(0) if waits => return Delivery::Taken(sent),
+                Delivery::Taken(0) => {
+                    // Once more, so that nothing falls between looking and waiting.
+                    self.waiters.wait(cx);
+                    waits = true;
+                }
+                // There may be room again.
+                Delivery::Taken(count) => sent += count,
+            }
+            if sent == messages.len() {
+                return Delivery::Taken(sent);
+            }
         }
-        delivery
     }
 
     fn try_deliver(&self, batch: &EncodedBatch) -> Delivery {
@@ -265,17 +283,16 @@ impl Shared {
                 return (Delivery::Gone, false);
             }
             let waits = driver.poll_transmit(cx).is_pending();
-            if waits || driver.connection.is_in_message() {
-                return (Delivery::Slow, waits);
-            }
-            match driver.send_batch(cx, batch) {
-                Ok(()) => {
-                    let left = driver.poll_transmit(cx).is_pending();
-                    (Delivery::Taken, left)
+            let delivery = if waits || driver.connection.is_in_message() {
+                Delivery::Taken(0)
+            } else {
+                match driver.send_batch(cx, batch) {
+                    Ok(taken) => Delivery::Taken(taken),
+                    Err(SendError::Closed) => Delivery::Gone,
+                    Err(_) => Delivery::Taken(0),
                 }
-                Err(SendError::Closed) => (Delivery::Gone, false),
-                Err(_) => (Delivery::Slow, false),
-            }
+            };
+            (delivery, driver.poll_transmit(cx).is_pending())
         });
         if left {
             self.waiters.wake_keeper();
@@ -411,9 +428,8 @@ impl Shared {
 /// What became of messages for many sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    Taken,
-    /// Others wait before them.
-    Slow,
+    /// So many of them were taken.
+    Taken(usize),
     /// The connection takes nothing any more.
     Gone,
 }

@@ -55,7 +55,8 @@ impl Deadline {
         if now < self.at {
             return false;
         }
-        if moved - self.moved < PROGRESS {
+        // What was told to be sent and was not is taken back.
+        if moved.saturating_sub(self.moved) < PROGRESS {
             return true;
         }
         *self = Self::new(now, self.period, moved);

@@ -140,27 +140,31 @@ impl Connection {
     }
 
     /// Sends messages that were encoded for many connections, by way of `write` as
-    /// [`Connection::send_through`] does; whether `write` was called is told.
+    /// [`Connection::send_through`] does. Gives how many of them were taken: where they
+    /// are sent one by one, there may be room for some alone.
     ///
     /// # Errors
     ///
-    /// As the other commands. Where they are sent one by one, the first ones may be.
+    /// As the other commands, where none was taken.
     pub fn send_batch(
         &mut self,
         batch: &EncodedBatch,
         now: Instant,
         write: impl FnOnce(&[u8]) -> usize,
-    ) -> Result<bool, SendError> {
+    ) -> Result<usize, SendError> {
         let Some(first) = batch.messages().first() else {
-            return Ok(false);
+            return Ok(0);
         };
         self.check_ready(first.kind(), true)?;
         let direct = self.output.is_empty() && self.deflater.is_none();
         if !direct || self.role() == Role::Client {
-            for message in batch.messages() {
-                self.send_encoded(message)?;
+            for (taken, message) in batch.messages().iter().enumerate() {
+                match self.send_encoded(message) {
+                    Err(_) if taken > 0 => return Ok(taken),
+                    result => result?,
+                }
             }
-            return Ok(false);
+            return Ok(batch.messages().len());
         }
         let frames = batch.plain();
         let written = write(frames);
@@ -171,7 +175,7 @@ impl Connection {
             self.count_output();
             self.handle_transmitted(written, now);
         }
-        Ok(true)
+        Ok(batch.messages().len())
     }
 
     //= rfc6455#5.4-8, rfc7692#6.1-3

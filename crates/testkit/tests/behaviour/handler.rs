@@ -218,6 +218,30 @@ async fn a_handler_is_told_of_the_start_and_of_each_kind_of_end() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_client_is_noticed_right_behind_its_last_message() {
+    let (route, mut told) = tellers();
+    let server = TestServer::start(Server::new().route("/", route).heartbeat(None)).await;
+    for _ in 0..50 {
+        let mut raw = Raw::connect(server.addr, "/").await;
+        let frame = raw.frame(true, Opcode::Text, b"last words");
+        // The end goes with the message.
+        raw.write(&frame).await;
+        drop(raw);
+        let mut last = None;
+        loop {
+            match soon(told.recv()).await.unwrap() {
+                Told::Closed(closed) => break assert_eq!(closed.by, ClosedBy::Lost),
+                Told::Message(message) => last = Some(message),
+                _ => {}
+            }
+        }
+        // What was sent to it may have cut it off before.
+        assert!(last.is_none_or(|last| last.as_text() == Some("last words")));
+    }
+    assert_eq!(server.handle.open_sockets(), 0);
+}
+
+#[tokio::test]
 async fn a_handler_that_panics_closes_its_connection_with_1011_and_no_other() {
     for (_server, mut socket) in everywhere(|| tellers().0).await {
         socket.send("panic").await.unwrap();

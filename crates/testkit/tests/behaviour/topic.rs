@@ -123,6 +123,37 @@ async fn a_subscription_ends_when_it_is_dropped_and_when_its_socket_does() {
     drop(subscription);
 }
 
+#[tokio::test]
+async fn messages_for_which_there_is_no_room_at_once_come_once_each_and_in_order() {
+    let topic = Topic::new();
+    let limits = Limits::default().output_high_water(1000);
+    let server = Server::new().route("/", chat(&topic)).limits(limits);
+    let server = TestServer::start(server).await;
+    for compression in [Compression::DEDICATED, Compression::Off] {
+        let client = ClientBuilder::new().compression(compression);
+        let mut socket = join(&server, &client).await;
+        let mut noise = 1_u32;
+        let texts: Vec<String> = (0..50)
+            .map(|i| {
+                let mut text = format!("{i} ");
+                for _ in 0..100 {
+                    noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    text += &noise.to_string();
+                }
+                text
+            })
+            .collect();
+        for text in &texts {
+            topic.publish(text.as_str());
+        }
+        for text in &texts {
+            assert_eq!(next(&mut socket).await.as_text(), Some(text.as_str()));
+        }
+        topic.publish("end");
+        assert_eq!(next(&mut socket).await.as_text(), Some("end"));
+    }
+}
+
 /// A topic, and a client that does not read while more is published than the kernel
 /// takes. Gives how many messages were published.
 async fn falling_behind(slow: SlowSubscriber) -> (TestServer, Raw, Topic, u32) {
