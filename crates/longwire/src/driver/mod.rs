@@ -1,16 +1,20 @@
 //! Joins a [`Connection`] to its transport and its timer. Everything here is a
 //! `poll` function, so that dropping a future that called it loses nothing.
+//!
+//! Read `link` (the transport), `sending` and `ending`; this file has what arrives, and
+//! the time.
 
-use std::io::IoSlice;
+mod link;
+
+mod sending;
+
+mod ending;
+
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use longwire_proto::limits::{BudgetExhausted, Share};
-use longwire_proto::{
-    Connection, EncodedBatch, Input, Limit, MemoryBudget, MessageKind, Payload, SendError,
-    TransportState,
-};
+use longwire_proto::{Connection, Input, Limit, MemoryBudget, TransportState};
 use tokio::task::coop;
 
 use crate::inbox::{Arrival, Inbox, Piece, Stream};
@@ -18,57 +22,10 @@ use crate::message::Event;
 use crate::options::Options;
 use crate::timer::Timer;
 use crate::transport::{Io, now, with_scratch};
-
-/// The longest that a transport is kept for its last bytes, whatever the
-/// setting.
-const MOST: Duration = Duration::from_hours(1);
+use link::{Link, Writing};
 
 /// Bytes of answers that are gathered at most.
 const GATHER: usize = 64 << 10;
-
-/// Payloads up to this are written behind their header, in one piece.
-const TOGETHER: usize = 4 << 10;
-
-/// Slices given to one write.
-const SLICES: usize = 16;
-
-/// The transport, and what was done with it.
-struct Link {
-    io: Io,
-    writing: Writing,
-    /// Whether the peer has ended its side: there is nothing to read.
-    read_ended: bool,
-    /// Whether all written bytes are flushed, which layered streams need.
-    flushed: bool,
-}
-
-impl Link {
-    /// How many bytes a write has taken.
-    fn note(&mut self, written: Poll<std::io::Result<usize>>, failed: &mut bool) -> usize {
-        match written {
-            Poll::Ready(Ok(count)) if count > 0 => {
-                self.flushed = !self.io.is_layered();
-                count
-            }
-            Poll::Pending => 0,
-            Poll::Ready(result) => {
-                tracing::debug!(?result, "writing failed");
-                *failed = true;
-                0
-            }
-        }
-    }
-}
-
-/// What has become of our side of the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writing {
-    Open,
-    /// We have ended it.
-    Shut,
-    /// A write has failed: what was to be sent is lost.
-    Failed,
-}
 
 /// Input that was read and not handled yet.
 struct Unhandled {
@@ -114,12 +71,7 @@ impl Driver {
         let budget = connection.memory_budget();
         Self {
             share: budget.map(MemoryBudget::share).unwrap_or_default(),
-            link: Some(Link {
-                io,
-                writing: Writing::Open,
-                read_ended: false,
-                flushed: true,
-            }),
+            link: Some(Link::new(io)),
             connection,
             unhandled: Unhandled {
                 bytes: unhandled,
@@ -317,146 +269,6 @@ impl Driver {
             && self.connection.buffered() == 0
     }
 
-    /// Sends a message at once where nothing waits before it, so that it is copied
-    /// nowhere; or queues it.
-    pub(crate) fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        kind: MessageKind,
-        payload: &Bytes,
-    ) -> Result<(), SendError> {
-        let Some(link) = self
-            .link
-            .as_mut()
-            .filter(|link| link.writing == Writing::Open)
-        else {
-            return self.connection.send_bytes(kind, payload);
-        };
-        let mut failed = false;
-        let payload = Payload::Shared(payload);
-        self.connection
-            .send_through(kind, payload, now(), |header, payload| {
-                let Link { io, .. } = link;
-                let written = poll_write_frame(io, cx, header, payload);
-                link.note(written, &mut failed)
-            })?;
-        if failed {
-            self.fail_writing();
-        }
-        Ok(())
-    }
-
-    /// Sends messages that were encoded for many sockets, as [`Driver::send`] does; gives
-    /// how many were taken.
-    pub(crate) fn send_batch(
-        &mut self,
-        cx: &mut Context<'_>,
-        batch: &EncodedBatch,
-    ) -> Result<usize, SendError> {
-        let Some(link) = self
-            .link
-            .as_mut()
-            .filter(|link| link.writing == Writing::Open)
-        else {
-            return Err(SendError::Closed);
-        };
-        let mut failed = false;
-        let taken = self.connection.send_batch(batch, now(), |frames| {
-            let written = link.io.poll_write(cx, &[IoSlice::new(frames)]);
-            link.note(written, &mut failed)
-        })?;
-        if failed {
-            self.fail_writing();
-        }
-        Ok(taken)
-    }
-
-    fn fail_writing(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.writing = Writing::Failed;
-            link.flushed = true;
-        }
-        self.connection.handle_output_failed(now());
-    }
-
-    /// Writes all that waits. Ready when nothing does, be it because the
-    /// transport is gone.
-    #[inline]
-    pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let flushed = self.link.as_ref().is_none_or(|link| link.flushed);
-        if flushed && self.connection.buffered() == 0 {
-            return Poll::Ready(());
-        }
-        self.poll_transmit_rest(cx)
-    }
-
-    fn poll_transmit_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(link) = &mut self.link else {
-            return Poll::Ready(());
-        };
-        if link.writing == Writing::Failed {
-            return Poll::Ready(());
-        }
-        loop {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.connection.poll_transmit(&mut slices);
-            if filled == 0 {
-                break;
-            }
-            match link.io.poll_write(cx, &slices[..filled]) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    self.connection.handle_transmitted(count, now());
-                    link.flushed = !link.io.is_layered();
-                }
-                Poll::Ready(result) => {
-                    tracing::debug!(?result, "writing failed");
-                    self.fail_writing();
-                    return Poll::Ready(());
-                }
-            }
-        }
-        if !link.flushed {
-            match link.io.poll_flush(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => link.flushed = true,
-                Poll::Ready(Err(error)) => {
-                    tracing::debug!(%error, "flushing failed");
-                    self.fail_writing();
-                }
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Writes until less than the high-water mark waits; keeps time meanwhile,
-    /// so that a peer that reads nothing is found out.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if !self.connection.is_open() || !self.connection.is_output_full() {
-                return Poll::Ready(());
-            }
-            if self.poll_transmit(cx).is_pending() && self.connection.is_output_full() {
-                if self.poll_timer(cx).is_ready() {
-                    continue;
-                }
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Writes until nothing waits; keeps time meanwhile.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.poll_transmit(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            if self.poll_timer(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-
     //= rfc6455#5.5.2-2, rfc6455#5.5.1-8
     fn poll_input(&mut self, cx: &mut Context<'_>, wanted: Wanted) -> Poll<Option<Arrival>> {
         loop {
@@ -504,59 +316,6 @@ impl Driver {
                 let _ = self.poll_timer(cx);
             }
         }
-    }
-
-    //= rfc6455#5.5.1-11, rfc6455#5.5.1-12, rfc6455#7.1.2-2, rfc6455#7.1.1-2
-    /// Does with the transport what the connection asks for. Ready once it is
-    /// dropped.
-    #[inline]
-    fn poll_end(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
-        if self.connection.is_open() {
-            return Poll::Pending;
-        }
-        self.poll_closing(cx, blocked)
-    }
-
-    fn poll_closing(&mut self, cx: &mut Context<'_>, blocked: bool) -> Poll<()> {
-        match self.connection.transport_state() {
-            TransportState::Closed => {
-                // The end of the stream is told where there is still one.
-                if self.poll_last_words(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                self.link = None;
-                self.timer.clear();
-                return Poll::Ready(());
-            }
-            TransportState::ShutDown if !blocked => self.shut_down(cx),
-            _ => {}
-        }
-        Poll::Pending
-    }
-
-    /// A layered stream holds what it was given to write: it gets the time of
-    /// the closing handshake to let go of it.
-    fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(link) = &mut self.link else {
-            return Poll::Ready(());
-        };
-        if link.writing == Writing::Failed {
-            return Poll::Ready(());
-        }
-        if !link.flushed {
-            link.flushed = link.io.poll_flush(cx).is_ready();
-        }
-        if link.flushed && link.io.poll_shutdown(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let at = *self
-            .dropped_by
-            .get_or_insert_with(|| now() + self.connection.config().close_timeout.min(MOST));
-        self.timer.clear();
-        if now() >= at {
-            return Poll::Ready(());
-        }
-        self.timer.poll(cx, at)
     }
 
     /// Nothing is there to read. Ready where something happened all the same.
@@ -636,17 +395,6 @@ impl Driver {
         event.map(Arrival::from_proto)
     }
 
-    //= rfc6455#7.1.1-1
-    fn shut_down(&mut self, cx: &mut Context<'_>) {
-        if let Some(link) = &mut self.link
-            && link.writing != Writing::Shut
-            // Where it has to wait, the waker brings us here again.
-            && link.io.poll_shutdown(cx).is_ready()
-        {
-            link.writing = Writing::Shut;
-        }
-    }
-
     /// Ready where time has passed that the connection was told of.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.connection.next_timeout() else {
@@ -669,24 +417,6 @@ impl Driver {
         self.connection.handle_timeout(at);
         Poll::Ready(())
     }
-}
-
-/// Writes a frame: a small one in one piece, which is cheaper than two.
-fn poll_write_frame(
-    io: &mut Io,
-    cx: &mut Context<'_>,
-    header: &[u8],
-    payload: &[u8],
-) -> Poll<std::io::Result<usize>> {
-    if payload.len() > TOGETHER {
-        return io.poll_write(cx, &[header, payload].map(IoSlice::new));
-    }
-    with_scratch(|scratch| {
-        let len = header.len() + payload.len();
-        scratch[..header.len()].copy_from_slice(header);
-        scratch[header.len()..len].copy_from_slice(payload);
-        io.poll_write(cx, &[IoSlice::new(&scratch[..len])])
-    })
 }
 
 /// What a program waits for.
