@@ -1,6 +1,6 @@
 //! The transport of a connection.
 
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll};
 
 use crate::transport::{Io, with_scratch};
@@ -28,24 +28,26 @@ impl Link {
         }
     }
 
-    /// How many bytes a write has taken.
-    pub(super) fn note(
-        &mut self,
-        written: Poll<std::io::Result<usize>>,
-        failed: &mut bool,
-    ) -> usize {
+    /// What a write has come to: how many bytes were taken, or that no more are now.
+    pub(super) fn note(&mut self, written: Poll<io::Result<usize>>) -> io::Result<usize> {
         match written {
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.flushed = !self.io.is_layered();
-                count
+                Ok(count)
             }
-            Poll::Pending => 0,
+            Poll::Pending => Err(ErrorKind::WouldBlock.into()),
             Poll::Ready(result) => {
                 tracing::debug!(?result, "writing failed");
-                *failed = true;
-                0
+                self.fail();
+                Err(result.err().unwrap_or(ErrorKind::WriteZero.into()))
             }
         }
+    }
+
+    /// Nothing can be written any more.
+    pub(super) fn fail(&mut self) {
+        self.writing = Writing::Failed;
+        self.flushed = true;
     }
 }
 
@@ -65,7 +67,7 @@ pub(super) fn poll_write_frame(
     cx: &mut Context<'_>,
     header: &[u8],
     payload: &[u8],
-) -> Poll<std::io::Result<usize>> {
+) -> Poll<io::Result<usize>> {
     if payload.len() > TOGETHER {
         return io.poll_write(cx, &[header, payload].map(IoSlice::new));
     }

@@ -1,10 +1,10 @@
 //! What leaves.
 
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use longwire_proto::{EncodedBatch, MessageKind, Payload, SendError};
+use longwire_proto::{Connection, EncodedBatch, MessageKind, Payload, SendError};
 
 use super::Driver;
 use super::link::{Link, Writing, poll_write_frame};
@@ -22,24 +22,17 @@ impl Driver {
         kind: MessageKind,
         payload: &Bytes,
     ) -> Result<(), SendError> {
-        let Some(link) = self
-            .link
-            .as_mut()
-            .filter(|link| link.writing == Writing::Open)
-        else {
+        let Some(link) = writable(&mut self.link) else {
             return self.connection.send_bytes(kind, payload);
         };
-        let mut failed = false;
         let payload = Payload::Shared(payload);
         self.connection
             .send_through(kind, payload, now(), |header, payload| {
                 let Link { io, .. } = link;
                 let written = poll_write_frame(io, cx, header, payload);
-                link.note(written, &mut failed)
+                link.note(written).unwrap_or(0)
             })?;
-        if failed {
-            self.fail_writing();
-        }
+        self.look_at_writing();
         Ok(())
     }
 
@@ -50,30 +43,42 @@ impl Driver {
         cx: &mut Context<'_>,
         batch: &EncodedBatch,
     ) -> Result<usize, SendError> {
-        let Some(link) = self
-            .link
-            .as_mut()
-            .filter(|link| link.writing == Writing::Open)
-        else {
+        let Some(link) = writable(&mut self.link) else {
             return Err(SendError::Closed);
         };
-        let mut failed = false;
         let taken = self.connection.send_batch(batch, now(), |frames| {
             let written = link.io.poll_write(cx, &[IoSlice::new(frames)]);
-            link.note(written, &mut failed)
+            link.note(written).unwrap_or(0)
         })?;
-        if failed {
-            self.fail_writing();
-        }
+        self.look_at_writing();
         Ok(taken)
     }
 
-    fn fail_writing(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.writing = Writing::Failed;
-            link.flushed = true;
+    /// Lends the connection, and the way to its transport.
+    pub(crate) fn lend<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Connection, &mut dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> T,
+    ) -> T {
+        let Some(link) = writable(&mut self.link) else {
+            let mut gone = |_: &[IoSlice<'_>]| Err(ErrorKind::NotConnected.into());
+            return work(&mut self.connection, &mut gone);
+        };
+        let mut write = |slices: &[IoSlice<'_>]| {
+            let written = link.io.poll_write(cx, slices);
+            link.note(written)
+        };
+        let result = work(&mut self.connection, &mut write);
+        self.look_at_writing();
+        result
+    }
+
+    /// Has the connection know where a write has failed.
+    fn look_at_writing(&mut self) {
+        let link = self.link.as_ref();
+        if link.is_some_and(|link| link.writing == Writing::Failed) {
+            self.connection.handle_output_failed(now());
         }
-        self.connection.handle_output_failed(now());
     }
 
     /// Writes all that waits. Ready when nothing does, be it because the
@@ -102,14 +107,12 @@ impl Driver {
             }
             match link.io.poll_write(cx, &slices[..filled]) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(count)) if count > 0 => {
+                written @ Poll::Ready(_) => {
+                    let Ok(count) = link.note(written) else {
+                        self.connection.handle_output_failed(now());
+                        return Poll::Ready(());
+                    };
                     self.connection.handle_transmitted(count, now());
-                    link.flushed = !link.io.is_layered();
-                }
-                Poll::Ready(result) => {
-                    tracing::debug!(?result, "writing failed");
-                    self.fail_writing();
-                    return Poll::Ready(());
                 }
             }
         }
@@ -119,7 +122,8 @@ impl Driver {
                 Poll::Ready(Ok(())) => link.flushed = true,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "flushing failed");
-                    self.fail_writing();
+                    link.fail();
+                    self.connection.handle_output_failed(now());
                 }
             }
         }
@@ -153,4 +157,9 @@ impl Driver {
             }
         }
     }
+}
+
+/// The transport, where it can be written to.
+fn writable(link: &mut Option<Link>) -> Option<&mut Link> {
+    link.as_mut().filter(|link| link.writing == Writing::Open)
 }

@@ -2,22 +2,27 @@
 
 use std::time::Instant;
 
+use longwire_proto::limits::{BudgetExhausted, Share};
 use longwire_proto::{
-    CloseCode, CloseFrame, Closed, Connection, Data, Event, Input, Role, Text, TransportState,
+    CloseCode, CloseFrame, Closed, Connection, Data, Event, Input, Limit, MemoryBudget, Role, Text,
+    TransportState,
 };
 
-use super::{Context, Handler, MessageRef, Wire};
+use super::{Context, Guarded, Handler, MessageRef, Wire};
 
 /// A connection and its handler. Small while nothing goes on.
 pub(crate) struct Machine {
     pub(crate) connection: Connection,
-    handler: Box<dyn Handler>,
+    handler: Guarded,
     /// What was read while the peer did not take what it is answered with.
-    unhandled: Option<Box<[u8]>>,
+    unhandled: Option<Box<Unhandled>>,
     /// Whether the kernel has not taken all it was given.
     blocked: bool,
-    /// Whether the handler has been told of the end.
-    told: bool,
+}
+
+struct Unhandled {
+    bytes: Vec<u8>,
+    share: Share,
 }
 
 /// What is to be done with the transport.
@@ -34,13 +39,12 @@ pub(crate) enum Flow {
 }
 
 impl Machine {
-    pub(crate) fn new(connection: Connection, handler: Box<dyn Handler>) -> Self {
+    pub(crate) fn new(connection: Connection, handler: Guarded) -> Self {
         Self {
             connection,
             handler,
             unhandled: None,
             blocked: false,
-            told: false,
         }
     }
 
@@ -63,7 +67,7 @@ impl Machine {
     }
 
     /// The peer has ended its side.
-    pub(crate) fn end(&mut self, wire: Wire<'_>, now: Instant) -> Flow {
+    pub(crate) fn end_input(&mut self, wire: Wire<'_>, now: Instant) -> Flow {
         self.connection.handle_input_end();
         self.write(wire, now)
     }
@@ -95,26 +99,16 @@ impl Machine {
         self.flush(&mut wire, now)
     }
 
-    /// The handler has panicked.
-    pub(crate) fn fail(&mut self, wire: Wire<'_>, now: Instant) -> Flow {
-        tracing::error!("the handler of a socket panicked");
-        self.unhandled = None;
-        self.handler = Box::new(|_: &mut Context<'_>, _: MessageRef<'_>| {});
-        self.close(CloseCode::INTERNAL_ERROR, "", wire, now)
-    }
-
     /// Whether it waits until more can be written.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked
     }
 
-    /// Tells the handler how the connection ended, once.
-    pub(crate) fn tell_end(&mut self) -> Option<Closed> {
-        let closed = self.connection.closed()?.clone();
-        if !std::mem::replace(&mut self.told, true) {
-            self.handler.close(&closed);
-        }
-        Some(closed)
+    /// Tells the handler how the connection ended.
+    pub(crate) fn end(mut self) -> Option<Closed> {
+        let closed = self.connection.closed()?;
+        self.handler.end(closed);
+        Some(closed.clone())
     }
 
     fn call(
@@ -126,26 +120,23 @@ impl Machine {
         let mut context = Context {
             connection: &mut self.connection,
             wire: wire.lend(),
-            slow: self.blocked,
             now,
         };
-        what(&mut *self.handler, &mut context);
+        self.handler.call(&mut context, what);
     }
 
     /// Hands out the messages in these bytes. Where the peer takes too little, the rest
     /// waits.
     fn handle(&mut self, bytes: &mut [u8], wire: &mut Wire<'_>, now: Instant) {
-        if let Some(unhandled) = self.unhandled.take() {
-            self.unhandled = Some([&unhandled, &*bytes].concat().into());
-            return;
+        if self.unhandled.is_some() {
+            return self.keep(bytes, now);
         }
         let mut input = Input::new(bytes);
         loop {
             if self.connection.is_open() && self.connection.is_output_full() {
                 wire.flush(&mut self.connection, now);
                 if self.connection.is_output_full() && !input.is_empty() {
-                    self.unhandled = Some(input.as_slice().into());
-                    return;
+                    return self.keep(input.as_slice(), now);
                 }
             }
             if self.connection.should_transmit() {
@@ -167,6 +158,26 @@ impl Machine {
         }
     }
 
+    /// Keeps what was read until there is room for answers. Where the budget has no memory
+    /// for it, the connection fails.
+    fn keep(&mut self, bytes: &[u8], now: Instant) {
+        let budget = self.connection.memory_budget();
+        let unhandled = self.unhandled.get_or_insert_with(|| {
+            Box::new(Unhandled {
+                bytes: Vec::new(),
+                share: budget.map(MemoryBudget::share).unwrap_or_default(),
+            })
+        });
+        let held = unhandled.bytes.len() + bytes.len();
+        if let Err(BudgetExhausted { used, total, .. }) = unhandled.share.resize(held) {
+            self.unhandled = None;
+            let limit = Limit::MemoryBudget;
+            return self.connection.refuse(limit, used, total, now);
+        }
+        unhandled.bytes.reserve_exact(bytes.len());
+        unhandled.bytes.extend_from_slice(bytes);
+    }
+
     /// Writes what can be written. Where that was all, what waited for it goes on.
     fn flush(&mut self, wire: &mut Wire<'_>, now: Instant) -> Flow {
         loop {
@@ -183,7 +194,7 @@ impl Machine {
             let Some(mut unhandled) = self.unhandled.take() else {
                 return self.flow();
             };
-            self.handle(&mut unhandled, wire, now);
+            self.handle(&mut unhandled.bytes, wire, now);
         }
     }
 

@@ -5,13 +5,15 @@
 //! system calls as a socket gets; a handler that has to wait for something else, as a
 //! database, is better off with [`crate::Socket`].
 //!
-//! Read `wire` (what is on its way out), then `machine` (a connection and its handler).
+//! Read `wire` (what is on its way out), then `guarded` and `machine` (a connection and its
+//! handler).
 
 mod wire;
 
+mod guarded;
+
 mod machine;
 
-use std::io::{ErrorKind, IoSlice};
 use std::time::Instant;
 
 use longwire_proto::{
@@ -21,13 +23,17 @@ use longwire_proto::{
 
 use crate::message::Message;
 pub use crate::socket::SocketInfo;
+use crate::socket::Write;
+pub(crate) use guarded::Guarded;
 pub(crate) use machine::{Flow, Machine};
 pub(crate) use wire::{Gathered, Wire};
 
 /// What is done with a socket's messages.
 ///
-/// All its methods are called on one thread, one at a time. None may block: other sockets
-/// wait. One that panics closes its connection with 1011.
+/// Its methods are called one at a time; over plain TCP all on one thread, over TLS and
+/// HTTP/2 from a task of the runtime, which may move between its threads. None may block:
+/// other sockets wait. Where one panics, the connection is closed with 1011 and the
+/// handler dropped.
 ///
 /// ```
 /// use longwire::handler::{Context, Handler, MessageRef};
@@ -57,7 +63,9 @@ pub trait Handler: Send + 'static {
     /// [`longwire_proto::Limits::output_high_water`], none is read.
     fn message(&mut self, context: &mut Context<'_>, message: MessageRef<'_>);
 
-    /// All that waited to be sent because the peer was slow has been handed to the kernel.
+    /// All that waited to be sent because the peer was slow has been handed to the kernel:
+    /// follows where [`Context::is_blocked`] or [`SendError::OutputFull`] said so, unless
+    /// the connection ends first.
     fn drain(&mut self, context: &mut Context<'_>) {
         let _ = context;
     }
@@ -141,8 +149,6 @@ impl<'a> From<&'a Message> for MessageRef<'a> {
 pub struct Context<'a> {
     connection: &'a mut Connection,
     wire: Wire<'a>,
-    /// Whether something waits that was sent before.
-    slow: bool,
     now: Instant,
 }
 
@@ -155,23 +161,32 @@ impl std::fmt::Debug for Context<'_> {
 }
 
 impl Context<'_> {
-    /// A handler's turn in which all that it sends waits in the connection.
-    pub(crate) fn queueing(
+    /// A handler's turn on a transport to which `write` leads, if it has not said that it
+    /// takes nothing now: whether it says so then is given. What the handler sends waits
+    /// in the connection where more is to come at once.
+    pub(crate) fn turn(
         connection: &mut Connection,
-        gathered: &mut Gathered,
-        slow: bool,
+        write: &mut Write<'_>,
+        blocked: bool,
+        more: bool,
         now: Instant,
-        turn: impl FnOnce(&mut Context<'_>),
-    ) {
-        let mut write = |_: &[IoSlice<'_>]| Err(ErrorKind::WouldBlock.into());
-        let mut wire = Wire::new(gathered, &mut write);
-        turn(&mut Context {
-            connection,
-            wire: wire.lend(),
-            slow,
-            now,
-        });
-        wire.flush(connection, now);
+        work: impl FnOnce(&mut Context<'_>),
+    ) -> bool {
+        Gathered::with(|gathered| {
+            let mut wire = Wire::new(gathered, write);
+            wire.set_blocked(blocked);
+            work(&mut Context {
+                connection,
+                wire: wire.lend(),
+                now,
+            });
+            if more {
+                wire.hold(connection, now);
+            } else {
+                wire.flush(connection, now);
+            }
+            wire.is_blocked()
+        })
     }
 
     /// Sends a message, behind all that was sent before.
@@ -195,6 +210,7 @@ impl Context<'_> {
     ///
     /// As [`Context::send`].
     pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), SendError> {
+        self.wire.make_room(self.connection, self.now);
         self.connection.send_encoded(message)
     }
 
@@ -236,7 +252,7 @@ impl Context<'_> {
     /// Whether the peer is slow: something waits because the kernel takes no more.
     /// [`Handler::drain`] tells when it has taken all.
     pub fn is_blocked(&self) -> bool {
-        self.slow || self.wire.is_blocked()
+        self.wire.is_blocked()
     }
 }
 

@@ -4,17 +4,21 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
 use longwire_proto::mask::apply_mask;
-use longwire_proto::{Config, Connection, FrameHeader, Opcode};
+use longwire_proto::{Config, Connection, FrameHeader, Limits, MemoryBudget, Opcode};
 
-use super::{Context, Flow, Gathered, Machine, MessageRef, Wire};
+use super::{Context, Flow, Gathered, Guarded, Machine, MessageRef, Wire};
 
 /// A machine that echoes.
 fn echo() -> Machine {
-    let connection = Connection::server(Config::default(), Instant::now());
+    echo_with(Config::default())
+}
+
+fn echo_with(config: Config) -> Machine {
+    let connection = Connection::server(config, Instant::now());
     let handler = |context: &mut Context<'_>, message: MessageRef<'_>| {
-        context.send(message).unwrap();
+        let _ = context.send(message);
     };
-    Machine::new(connection, Box::new(handler))
+    Machine::new(connection, Guarded::new(Box::new(handler)))
 }
 
 fn frame(opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) -> Vec<u8> {
@@ -179,5 +183,29 @@ fn a_pong_goes_between_frames_that_were_taken_in_part() {
         let mut with_pong = expected.clone();
         with_pong.splice(border..border, *b"\x8a\x01p");
         assert_eq!(taken, with_pong, "cut at {cut}");
+    }
+}
+
+#[test]
+fn answers_and_requests_that_wait_are_held_within_the_memory_budget() {
+    // Answers that were gathered, and requests behind more of them than may wait.
+    for (len, high_water) in [(1000, 1 << 20), (50, 60)] {
+        let total = 10_000;
+        let budget = MemoryBudget::new(total);
+        let mut config = Config::default();
+        config.memory_budget = Some(budget.clone());
+        config.limits = Limits::default().output_high_water(high_water);
+        let mut machine = echo_with(config);
+        let (mut input, _) = frames(&vec![len; 16_000 / len]);
+        let mut write = |_: &[IoSlice<'_>]| Err(ErrorKind::WouldBlock.into());
+        let mut gathered = Gathered::default();
+        let wire = Wire::new(&mut gathered, &mut write);
+        machine.read(&mut input, wire, Instant::now());
+        assert!(!machine.connection.is_open(), "{len}");
+        assert!(budget.used() <= total, "{} bytes", budget.used());
+        // What is left is to say so.
+        assert!(machine.connection.buffered() < 200);
+        drop(machine);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -1,9 +1,12 @@
 //! What handlers have sent and the kernel has not been given yet.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
 use longwire_proto::{Connection, MessageKind, Payload, SendError};
+
+use crate::socket::Write;
 
 /// Payloads above this go to the kernel at once, from where they are.
 const GATHER_UP_TO: usize = 4 << 10;
@@ -13,9 +16,6 @@ const FULL: usize = 64 << 10;
 
 /// Slices given to one write.
 const SLICES: usize = 16;
-
-/// Takes what it can of these bytes, without waiting.
-pub(crate) type Write<'a> = dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize> + 'a;
 
 /// The replies to one read, whole frames, in a buffer that a thread's connections share:
 /// it is empty whenever another connection has its turn.
@@ -28,10 +28,25 @@ pub(crate) struct Gathered {
     failed: bool,
 }
 
+thread_local! {
+    static GATHERED: Cell<Gathered> = const { Cell::new(Gathered::new()) };
+}
+
 impl Gathered {
-    /// Drops what a handler that failed has left.
-    pub(crate) fn forget(&mut self) {
-        self.frames.clear();
+    const fn new() -> Self {
+        Self {
+            frames: Vec::new(),
+            blocked: false,
+            failed: false,
+        }
+    }
+
+    /// Lends the thread's buffer.
+    pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut gathered = GATHERED.take();
+        let result = work(&mut gathered);
+        GATHERED.set(gathered);
+        result
     }
 }
 
@@ -56,6 +71,14 @@ impl<'a> Wire<'a> {
         }
     }
 
+    /// Has the kernel take what it does where there is no room for another message: a
+    /// refusal says that it takes no more.
+    pub(super) fn make_room(&mut self, connection: &mut Connection, now: Instant) {
+        if connection.is_output_full() {
+            self.flush(connection, now);
+        }
+    }
+
     /// Sends a message: what is small is gathered, what is large goes to the kernel with
     /// what was gathered before.
     pub(super) fn send(
@@ -65,6 +88,7 @@ impl<'a> Wire<'a> {
         payload: Payload<'_>,
         now: Instant,
     ) -> Result<(), SendError> {
+        self.make_room(connection, now);
         let Self { gathered, write } = self;
         let mut left = None;
         connection.send_through(kind, payload, now, |header, payload| {
@@ -92,7 +116,7 @@ impl<'a> Wire<'a> {
             written - before
         })?;
         if let Some(written) = left {
-            connection.put_back(&gathered.frames, written);
+            connection.put_back(&gathered.frames, written, now);
             gathered.frames.clear();
         }
         if gathered.failed {
@@ -120,7 +144,7 @@ impl<'a> Wire<'a> {
                 let written = write_all(*write, &[IoSlice::new(frames)]);
                 let written = note(blocked, failed, written, frames.len());
                 if written < frames.len() {
-                    connection.put_back(frames, written);
+                    connection.put_back(frames, written, now);
                 }
                 frames.clear();
                 continue;
@@ -140,17 +164,24 @@ impl<'a> Wire<'a> {
                 connection.handle_transmitted(written - before, now);
             }
             if written < before {
-                connection.put_back(frames, written);
+                connection.put_back(frames, written, now);
             }
-            frames.clear();
-        }
-        if *blocked && !frames.is_empty() {
-            connection.put_back(frames, 0);
             frames.clear();
         }
         if *failed {
             frames.clear();
             connection.handle_output_failed(now);
+        } else {
+            self.hold(connection, now);
+        }
+    }
+
+    /// Leaves to the connection what was gathered.
+    pub(super) fn hold(&mut self, connection: &mut Connection, now: Instant) {
+        let frames = &mut self.gathered.frames;
+        if !frames.is_empty() {
+            connection.put_back(frames, 0, now);
+            frames.clear();
         }
     }
 

@@ -5,15 +5,14 @@ use std::task::Poll;
 use futures_util::future::poll_fn;
 
 use crate::error::{Error, Result};
-use crate::handler::{Context, Gathered, Handler, MessageRef};
+use crate::handler::{Context, Guarded, Handler, MessageRef};
 use crate::message::Message;
 use crate::socket::Socket;
 
 /// Has the handler handle the socket's messages, up to the end.
-pub(super) async fn serve_handled(mut socket: Socket, handler: Box<dyn Handler>) -> Result<()> {
+pub(super) async fn serve_handled(mut socket: Socket, handler: Guarded) -> Result<()> {
     let mut serving = Serving {
         handler,
-        gathered: Gathered::default(),
         blocked: false,
     };
     serving.call(&socket, Handler::open);
@@ -27,33 +26,27 @@ pub(super) async fn serve_handled(mut socket: Socket, handler: Box<dyn Handler>)
         }
     };
     match (&result, socket.closed()) {
-        (Err(Error::Closed(closed)), _) => serving.handler.close(closed),
-        (_, Some(closed)) => serving.handler.close(&closed),
+        (Err(Error::Closed(closed)), _) => serving.handler.end(closed),
+        (_, Some(closed)) => serving.handler.end(&closed),
         _ => {}
     }
     result
 }
 
 struct Serving {
-    handler: Box<dyn Handler>,
-    gathered: Gathered,
+    handler: Guarded,
     /// Whether something waits because the peer is slow.
     blocked: bool,
 }
 
 impl Serving {
     fn call(&mut self, socket: &Socket, what: impl FnOnce(&mut dyn Handler, &mut Context<'_>)) {
-        let Self {
-            handler,
-            gathered,
-            blocked,
-        } = self;
-        let left = socket.change(|connection, now| {
-            Context::queueing(connection, gathered, *blocked, now, |context| {
-                what(&mut **handler, context);
-            });
+        let Self { handler, blocked } = self;
+        *blocked = socket.lend(|connection, write, more, now| {
+            Context::turn(connection, write, *blocked, more, now, |context| {
+                handler.call(context, what);
+            })
         });
-        self.blocked |= left > 0;
     }
 
     /// The next message, once there is room for answers.
@@ -73,7 +66,9 @@ impl Serving {
                 return next;
             }
             self.blocked = false;
-            self.call(socket, Handler::drain);
+            if socket.is_open() {
+                self.call(socket, Handler::drain);
+            }
         }
     }
 }

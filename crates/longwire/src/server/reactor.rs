@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ pub(super) struct Mailbox {
     waker: mio::Waker,
     open: AtomicUsize,
     left: Notify,
+    /// Whether nobody reads the mail any more.
+    ended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -62,9 +64,32 @@ struct Letters {
 }
 
 impl Mailbox {
-    pub(super) fn adopt(&self, adopted: Adopted) {
+    /// Gives back a connection that comes too late: nobody reads the mail any more.
+    pub(super) fn adopt(&self, adopted: Adopted) -> Result<(), Box<Adopted>> {
+        if self.has_ended() {
+            return Err(Box::new(adopted));
+        }
         self.open.fetch_add(1, Ordering::Relaxed);
         self.tell(|letters| letters.adopted.push(adopted));
+        // It may have ended meanwhile.
+        if self.has_ended() {
+            self.lose_late();
+        }
+        Ok(())
+    }
+
+    /// Whether nobody reads the mail any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Drops the connections that have come too late.
+    fn lose_late(&self) {
+        let late = std::mem::take(&mut self.lock().adopted);
+        for adopted in late {
+            drop(adopted);
+            self.leave();
+        }
     }
 
     /// Closes all connections, those to come included; gives how many there are.
@@ -183,6 +208,7 @@ impl Reactor {
             waker: mio::Waker::new(poll.registry(), MAIL)?,
             open: AtomicUsize::new(0),
             left: Notify::new(),
+            ended: AtomicBool::new(false),
         });
         let reactor = Self {
             mailbox: mailbox.clone(),
@@ -296,7 +322,7 @@ impl Reactor {
             due: None,
             place,
         });
-        self.turn(key, instant, |machine, wire| {
+        self.turn(key, |machine, wire| {
             machine.open(&mut unhandled, wire, instant)
         });
         if self.stopping {
@@ -305,7 +331,7 @@ impl Reactor {
     }
 
     fn close(&mut self, key: usize, instant: Instant) {
-        self.turn(key, instant, |machine, wire| {
+        self.turn(key, |machine, wire| {
             machine.close(CloseCode::GOING_AWAY, STOPPING, wire, instant)
         });
     }
@@ -317,7 +343,7 @@ impl Reactor {
         };
         entry.ended |= event.is_read_closed();
         if event.is_writable() && entry.machine.is_blocked() {
-            self.turn(key, instant, |machine, wire| machine.write(wire, instant));
+            self.turn(key, |machine, wire| machine.write(wire, instant));
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.serve(key, instant);
@@ -332,14 +358,12 @@ impl Reactor {
             }
             let more = with_scratch(|scratch| match self.read(key, scratch) {
                 Ok(0) => {
-                    self.turn(key, instant, |machine, wire| machine.end(wire, instant));
+                    self.turn(key, |machine, wire| machine.end_input(wire, instant));
                     false
                 }
                 Ok(count) => {
                     let bytes = &mut scratch[..count];
-                    self.turn(key, instant, |machine, wire| {
-                        machine.read(bytes, wire, instant)
-                    });
+                    self.turn(key, |machine, wire| machine.read(bytes, wire, instant));
                     // What comes next is a new event, but for the end.
                     let ended = self.entries.get(key).is_some_and(|entry| entry.ended);
                     ended || count == scratch.len()
@@ -349,7 +373,7 @@ impl Reactor {
                     ErrorKind::Interrupted => true,
                     _ => {
                         tracing::debug!(%error, "reading failed");
-                        self.turn(key, instant, |machine, _| machine.lose());
+                        self.turn(key, |machine, _| machine.lose());
                         false
                     }
                 },
@@ -366,12 +390,7 @@ impl Reactor {
     }
 
     /// Lets a connection do something, and does with its transport what it says.
-    fn turn(
-        &mut self,
-        key: usize,
-        instant: Instant,
-        work: impl FnOnce(&mut Machine, Wire<'_>) -> Flow,
-    ) {
+    fn turn(&mut self, key: usize, work: impl FnOnce(&mut Machine, Wire<'_>) -> Flow) {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
@@ -387,19 +406,22 @@ impl Reactor {
             work(machine, Wire::new(gathered, &mut write))
         }));
         let flow = worked.unwrap_or_else(|_| {
-            gathered.forget();
-            machine.fail(Wire::new(gathered, &mut write), instant)
+            // Not a handler's panic, which goes no further than that.
+            tracing::error!("the machine of a socket panicked");
+            *gathered = Gathered::default();
+            machine.lose()
         });
-        match flow {
-            Flow::Drop => return self.remove(key),
-            Flow::ShutDown if !entry.shut => {
-                entry.shut = true;
-                let _ = entry.stream.shutdown(Shutdown::Write);
-            }
-            Flow::Read if entry.paused => self.unfinished.push(key),
-            _ => {}
+        if flow == Flow::Drop {
+            return self.remove(key);
         }
-        entry.paused = flow == Flow::Wait;
+        if flow == Flow::ShutDown && !std::mem::replace(&mut entry.shut, true) {
+            let _ = entry.stream.shutdown(Shutdown::Write);
+        }
+        let waits = flow == Flow::Wait;
+        if std::mem::replace(&mut entry.paused, waits) && !waits {
+            // What was not read meanwhile is no new event.
+            self.unfinished.push(key);
+        }
         self.schedule(key);
     }
 
@@ -422,7 +444,7 @@ impl Reactor {
             let entry = self.entries.get_mut(key);
             if let Some(entry) = entry.filter(|entry| entry.due == Some(due)) {
                 entry.due = None;
-                self.turn(key, instant, |machine, wire| machine.time(wire, instant));
+                self.turn(key, |machine, wire| machine.time(wire, instant));
             }
         }
     }
@@ -431,13 +453,8 @@ impl Reactor {
         let mut entry = self.entries.remove(key);
         let peer = entry.stream.peer_addr().ok();
         let _ = self.poll.registry().deregister(&mut entry.stream);
-        let ended = catch_unwind(AssertUnwindSafe(|| entry.machine.tell_end()));
-        match ended {
-            Ok(Some(closed)) => {
-                tracing::info!(?peer, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
-            }
-            Ok(None) => {}
-            Err(_) => tracing::error!("the handler of a socket panicked"),
+        if let Some(closed) = entry.machine.end() {
+            tracing::info!(?peer, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
         }
         drop(entry.place);
         self.mailbox.leave();
@@ -447,10 +464,8 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         self.drop_all();
+        self.mailbox.ended.store(true, Ordering::Release);
         // What was on its way here ends too.
-        let late = std::mem::take(&mut self.mailbox.lock().adopted);
-        for _ in late {
-            self.mailbox.leave();
-        }
+        self.mailbox.lose_late();
     }
 }

@@ -163,8 +163,11 @@ impl Registry {
     /// the fewest.
     pub(super) fn reactor(&self) -> Option<Arc<Mailbox>> {
         let sockets = self.lock();
-        let least = sockets.reactors.iter().min_by_key(|reactor| reactor.open());
-        least.cloned()
+        let alive = sockets
+            .reactors
+            .iter()
+            .filter(|reactor| !reactor.has_ended());
+        alive.min_by_key(|reactor| reactor.open()).cloned()
     }
 
     /// Waits until no handler has a connection.

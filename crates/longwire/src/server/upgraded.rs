@@ -16,7 +16,7 @@ use super::registry::{Entry, Registry};
 use super::route::{BoxFuture, NewHandler, Serve};
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::handler::{Context, Handler, Machine, MessageRef, SocketInfo};
+use crate::handler::{Context, Guarded, Handler, Machine, MessageRef, SocketInfo};
 use crate::options::{Drive, Options};
 use crate::socket::{Info, Shared, Socket};
 use crate::transport::{Io, now};
@@ -77,12 +77,15 @@ pub(super) async fn open_socket(
     let io = match (&serve, registry.and_then(|registry| registry.reactor())) {
         (Serve::Handler(make), Some(reactor)) => match std_stream(io) {
             Ok(stream) => {
-                reactor.adopt(Adopted {
+                let adopted = reactor.adopt(Adopted {
                     stream,
                     machine: Machine::new(connection, made(make.as_ref(), &info)),
                     unhandled,
                     place,
                 });
+                if adopted.is_err() {
+                    tracing::error!("a connection came to a reactor that had ended");
+                }
                 return None;
             }
             Err(io) => io,
@@ -98,7 +101,7 @@ pub(super) async fn open_socket(
         Serve::Socket(handler) => Box::pin(async move { handler(socket).await }),
         Serve::Handler(make) => Box::pin(async move {
             let handler = make(&socket.info());
-            serve_handled(socket, handler).await
+            serve_handled(socket, Guarded::new(handler)).await
         }),
     };
     Some(Opened {
@@ -200,9 +203,9 @@ fn tell(result: &Handled) {
 }
 
 /// A handler for a socket; where making one panics, one that fails.
-fn made(make: &NewHandler, info: &Info) -> Box<dyn Handler> {
+fn made(make: &NewHandler, info: &Info) -> Guarded {
     let handler = catch_unwind(AssertUnwindSafe(|| make(&SocketInfo::new(info))));
-    handler.unwrap_or_else(|_| Box::new(Failed))
+    Guarded::new(handler.unwrap_or_else(|_| Box::new(Failed)))
 }
 
 /// What takes the place of a handler that could not be made.

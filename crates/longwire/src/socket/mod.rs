@@ -45,7 +45,7 @@ use crate::waiting::wait;
 
 pub use halves::{Receiver, Sender};
 pub use reader::MessageReader;
-pub(crate) use shared::{Delivery, Outgoing, Shared};
+pub(crate) use shared::{Delivery, Outgoing, Shared, Write};
 pub use writer::MessageWriter;
 
 /// What is known of a socket beside its messages.
@@ -370,10 +370,18 @@ impl Socket {
         (&self.handle.shared, &mut self.ended)
     }
 
-    /// Lets a handler do something with the connection, and writes what that leads to.
-    /// Gives how many bytes are left to write.
-    pub(crate) fn change(&self, work: impl FnOnce(&mut Connection, Instant)) -> usize {
-        self.shared().change(work)
+    /// Lends the connection and the way to its transport, and tells whether more is to
+    /// come at once.
+    pub(crate) fn lend<T>(
+        &self,
+        work: impl FnOnce(&mut Connection, &mut Write<'_>, bool, Instant) -> T,
+    ) -> T {
+        self.shared().lend(work)
+    }
+
+    /// Whether messages can be sent.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared().connection(|connection| connection.is_open())
     }
 
     /// Whether so much waits to be sent that no message is taken.

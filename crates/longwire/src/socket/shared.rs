@@ -6,6 +6,7 @@
 //! (output that did not fit, the closing handshake of a dropped socket) and,
 //! where that is chosen, drives the socket all the time.
 
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -134,30 +135,42 @@ impl Shared {
         cx: &Context<'_>,
         message: &mut Option<Outgoing>,
     ) -> Poll<Result<()>> {
-        let (mut result, mut left) = self.try_send(message);
-        if result.is_pending() {
-            // Once more, so that nothing falls between looking and waiting.
-            self.waiters.wait(cx);
-            (result, left) = self.try_send(message);
-        }
-        if result.is_ready() && left {
-            self.leave_to_keeper(cx);
-        }
-        result
+        let sent = self.look(cx, |driver, driven| {
+            // An answer waits for those that follow it, but what others send does not.
+            let gather = driver.is_gathering() && self.waiters.receives(cx);
+            let result = Self::send_with(driver, driven, message, gather);
+            // What is left to write is the keeper's.
+            let left = driver.connection.buffered() > 0;
+            result.map(|result| (result, left))
+        });
+        sent.map(|(result, left)| {
+            if left {
+                self.leave_to_keeper(cx);
+            }
+            result
+        })
     }
 
-    /// Says too whether something is left to write, which is the keeper's to do.
-    fn try_send(&self, message: &mut Option<Outgoing>) -> (Poll<Result<()>>, bool) {
-        self.with(|driver, cx| {
-            let result = Self::send_with(driver, cx, message);
-            (result, driver.connection.buffered() > 0)
-        })
+    /// Looks whether what this task waits for is there.
+    fn look<T>(
+        &self,
+        cx: &Context<'_>,
+        mut look: impl FnMut(&mut Driver, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let looked = self.with(&mut look);
+        if looked.is_ready() {
+            return looked;
+        }
+        self.waiters.wait(cx);
+        // Once more, so that nothing falls between looking and waiting.
+        self.with(look)
     }
 
     fn send_with(
         driver: &mut Driver,
         cx: &mut Context<'_>,
         message: &mut Option<Outgoing>,
+        gather: bool,
     ) -> Poll<Result<()>> {
         if let Some(waiting) = message {
             // A message goes out whole: not between another's fragments,
@@ -170,13 +183,13 @@ impl Shared {
                 return Poll::Pending;
             }
             match waiting {
-                Outgoing::Message(message) if !driver.is_gathering() => driver
+                Outgoing::Message(message) if !gather => driver
                     .send(cx, message.kind(), message.bytes())
                     .map_err(|error| told(error, &driver.connection))?,
                 waiting => enqueue(&mut driver.connection, waiting)?,
             }
             *message = None;
-            if driver.is_gathering() {
+            if gather && driver.is_gathering() {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -220,8 +233,7 @@ impl Shared {
 
     /// Waits until so much of the stream of frames has been taken.
     pub(super) fn poll_transmitted(&self, cx: &Context<'_>, offset: u64) -> Poll<Result<()>> {
-        self.waiters.wait(cx);
-        self.with(|driver, cx| {
+        self.look(cx, |driver, cx| {
             let _ = driver.poll_transmit(cx);
             if driver.connection.message_offsets().1 >= offset {
                 return Poll::Ready(Ok(()));
@@ -233,18 +245,22 @@ impl Shared {
         })
     }
 
-    /// Does something with the connection, and writes what can be written now; gives how
-    /// many bytes are left, which are the keeper's to write.
-    pub(super) fn change(&self, work: impl FnOnce(&mut Connection, Instant)) -> usize {
-        let left = self.with(|driver, cx| {
-            work(&mut driver.connection, now());
-            let _ = driver.poll_transmit(cx);
-            driver.connection.buffered()
+    /// Lends the connection and the way to its transport, and tells whether more is to
+    /// come at once. What is left to write is the keeper's.
+    pub(super) fn lend<T>(
+        &self,
+        work: impl FnOnce(&mut Connection, &mut Write<'_>, bool, Instant) -> T,
+    ) -> T {
+        let (result, left) = self.with(|driver, cx| {
+            let more = driver.is_gathering();
+            let result = driver.lend(cx, |connection, write| work(connection, write, more, now()));
+            let left = !more && driver.poll_transmit(cx).is_pending();
+            (result, left)
         });
-        if left > 0 {
+        if left {
             self.waiters.wake_keeper();
         }
-        left
+        result
     }
 
     /// Sends messages that were encoded for many sockets, where nothing waits before
@@ -312,8 +328,7 @@ impl Shared {
     }
 
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        self.waiters.wait(cx);
-        self.with(|driver, cx| {
+        self.look(cx, |driver, cx| {
             if driver.connection.is_in_message() && driver.connection.is_open() {
                 return Poll::Pending;
             }
@@ -322,8 +337,7 @@ impl Shared {
     }
 
     pub(crate) fn poll_flush(&self, cx: &Context<'_>) -> Poll<Result<()>> {
-        self.waiters.wait(cx);
-        self.with(|driver, cx| {
+        self.look(cx, |driver, cx| {
             let flushed = driver.poll_flush(cx);
             if driver.has_lost_output() {
                 return Poll::Ready(Err(no_longer_open(&driver.connection)));
@@ -344,8 +358,7 @@ impl Shared {
     /// Drives to the end of the connection; what still arrives is dropped where
     /// `discard` says so.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>, discard: bool) -> Poll<Closed> {
-        self.waiters.wait(cx);
-        self.with(|driver, cx| {
+        self.look(cx, |driver, cx| {
             if discard {
                 driver.discard_input();
                 if driver.poll_drive(cx).is_pending() {
@@ -424,6 +437,9 @@ impl Shared {
         self.wake_all();
     }
 }
+
+/// Takes what it can of these bytes, without waiting.
+pub(crate) type Write<'a> = dyn FnMut(&[IoSlice<'_>]) -> io::Result<usize> + 'a;
 
 /// What became of messages for many sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

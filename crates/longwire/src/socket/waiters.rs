@@ -1,7 +1,7 @@
 //! Who waits for something on a socket, and is woken when anything happens to it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 /// The wakers of a socket.
@@ -16,6 +16,9 @@ pub(super) struct Waiters {
     keeper_moved: AtomicBool,
     /// Whether the program waits for messages. A wake-up says no: it has to come back.
     receiving: AtomicBool,
+    /// Whether it receives in another task than the keeper's: in `receiver`'s.
+    apart: AtomicBool,
+    receiver: Mutex<Option<Waker>>,
     /// Whether there may be any in `others`.
     crowded: AtomicBool,
     others: Mutex<Vec<Waker>>,
@@ -33,8 +36,27 @@ impl Waiters {
 
     /// The program waits for messages in this task.
     pub(super) fn wait_as_receiver(&self, cx: &Context<'_>) {
-        self.wait(cx);
-        self.receiving.store(true, Ordering::Relaxed);
+        let apart = !self.keeps(cx);
+        if apart {
+            let mut receiver = lock(&self.receiver);
+            match &mut *receiver {
+                Some(known) => known.clone_from(cx.waker()),
+                None => *receiver = Some(cx.waker().clone()),
+            }
+        }
+        self.apart.store(apart, Ordering::Relaxed);
+        self.receiving.store(true, Ordering::Release);
+    }
+
+    /// Whether this is the task in which the program receives.
+    pub(super) fn receives(&self, cx: &Context<'_>) -> bool {
+        if self.apart.load(Ordering::Relaxed) {
+            let receiver = lock(&self.receiver);
+            return receiver
+                .as_ref()
+                .is_some_and(|one| one.will_wake(cx.waker()));
+        }
+        self.keeps(cx)
     }
 
     /// The program does not wait for messages now.
@@ -72,7 +94,7 @@ impl Waiters {
     }
 
     fn note(&self, waker: &Waker) {
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = lock(&self.others);
         if !others.iter().any(|known| known.will_wake(waker)) {
             others.push(waker.clone());
         }
@@ -83,7 +105,7 @@ impl Waiters {
         if !self.crowded.load(Ordering::Acquire) {
             return;
         }
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = lock(&self.others);
         self.crowded.store(false, Ordering::Relaxed);
         let woken = std::mem::take(&mut *others);
         drop(others);
@@ -99,10 +121,59 @@ impl Wake for Waiters {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        let receiving = self.receiving.load(Ordering::Acquire);
         self.stop_receiving();
         if let Some(keeper) = self.keeper.get() {
             keeper.wake_by_ref();
         }
+        if receiving && self.apart.load(Ordering::Relaxed) {
+            let receiver = lock(&self.receiver).clone();
+            if let Some(receiver) = receiver {
+                receiver.wake();
+            }
+        }
         self.wake_others();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Context;
+
+    use futures_util::task::noop_waker;
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Task(std::sync::atomic::AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_is_polled_from_ever_new_tasks_leaves_none_of_them_behind() {
+        let waiters = Arc::new(Waiters::default());
+        let keeper = noop_waker();
+        waiters.wait_as_keeper(&Context::from_waker(&keeper));
+        let tasks: Vec<_> = (0..100).map(|_| Arc::new(Task::default())).collect();
+        for task in &tasks {
+            let waker = Waker::from(task.clone());
+            waiters.wait_as_receiver(&Context::from_waker(&waker));
+        }
+        let held = |task| Arc::strong_count(task) - 1;
+        assert_eq!(tasks.iter().map(held).sum::<usize>(), 1);
+        waiters.wake_by_ref();
+        waiters.wake_by_ref();
+        let woken = |task: &Arc<Task>| task.0.load(Ordering::Relaxed);
+        assert_eq!(woken(&tasks[99]), 1);
+        assert_eq!(tasks.iter().map(woken).sum::<usize>(), 1);
     }
 }

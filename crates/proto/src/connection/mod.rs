@@ -47,7 +47,7 @@ use crate::deflate::{Agreement, Deflater, Inflater};
 use crate::error::ProtocolError;
 use crate::frame::{FrameDecoder, Input};
 use crate::header::HeaderRules;
-use crate::limits::{MemoryBudget, Share};
+use crate::limits::{BudgetExhausted, Limit, MemoryBudget, Share};
 use crate::message::{ControlPayload, Data, MessageKind, Piece, Text};
 use crate::opcode::Opcode;
 use crate::utf8::validate;
@@ -419,13 +419,24 @@ impl Connection {
 
     /// Takes back what [`Connection::send_through`] was told to be taken by the
     /// transport and was not: whole frames, the last ones sent, of which the transport
-    /// has the first `sent` bytes.
-    pub fn put_back(&mut self, frames: &[u8], sent: usize) {
+    /// has the first `sent` bytes. Where the budget has no memory for the rest, the
+    /// connection fails.
+    pub fn put_back(&mut self, frames: &[u8], sent: usize, now: Instant) {
+        let sent = sent.min(frames.len());
         let left = (frames.len() - sent) as u64;
         self.transmitted = self.transmitted.saturating_sub(left);
         self.data_transmitted = self.data_transmitted.saturating_sub(left);
         self.output.put_back(frames, sent);
-        self.count_output();
+        self.demand_output(now);
+    }
+
+    /// Counts output that waits already. Where there is no memory for it, the connection
+    /// fails.
+    fn demand_output(&mut self, now: Instant) {
+        let held = self.output.held();
+        if let Err(BudgetExhausted { used, total, .. }) = self.output_share.resize(held) {
+            self.refuse(Limit::MemoryBudget, used, total, now);
+        }
     }
 
     /// So many bytes are sent, and so many of them were of messages.

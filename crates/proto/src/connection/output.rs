@@ -357,6 +357,7 @@ impl Lanes {
             let keep = self.sent + self.hold;
             first.tail.truncate(keep.saturating_sub(first.frames.len()));
             first.frames.truncate(keep);
+            first.frames.shrink_to_fit();
         }
         self.data_len = self.hold;
         if self.hold == 0 {

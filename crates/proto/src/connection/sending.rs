@@ -172,8 +172,9 @@ impl Connection {
             self.note_transmitted(written, written, now);
         } else {
             self.output.push_encoded(frames);
-            self.count_output();
-            self.handle_transmitted(written, now);
+            let data = self.output.advance(written);
+            self.note_transmitted(written, data, now);
+            self.demand_output(now);
         }
         Ok(batch.messages().len())
     }

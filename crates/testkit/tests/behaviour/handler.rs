@@ -265,6 +265,118 @@ async fn a_handler_that_panics_closes_its_connection_with_1011_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_panic_takes_nothing_from_what_was_answered_before_and_the_end_is_clean() {
+    let (route, mut told) = tellers();
+    let server = TestServer::with(route).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    let mut all = Vec::new();
+    for text in ["before", "panic", "after"] {
+        all.extend(raw.frame(true, Opcode::Text, text.as_bytes()));
+    }
+    // Up to the middle of a frame.
+    let half = all.len() - 3;
+    raw.write(&all[..half]).await;
+    assert_eq!(raw.read().await.unwrap().1, b"welcome");
+    assert_eq!(raw.read().await.unwrap().1, b"before");
+    assert_eq!(raw.read_close().await, 1011);
+    let close = raw.frame(true, Opcode::Close, &1000_u16.to_be_bytes());
+    raw.write(&[&all[half..], &close].concat()).await;
+    assert!(raw.is_at_end().await);
+    // The handler is gone: nobody is told anything any more.
+    while let Some(what) = soon(told.recv()).await {
+        assert!(!matches!(what, Told::Closed(_)));
+        if what == Told::Message("panic".into()) {
+            break;
+        }
+    }
+    assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_when_it_is_dropped_takes_no_other_with_it() {
+    struct Wild;
+    impl Handler for Wild {
+        fn message(&mut self, context: &mut Context<'_>, message: MessageRef<'_>) {
+            context.send(message).unwrap();
+            assert!(message.as_text() != Some("panic"), "as I was told to");
+        }
+
+        fn close(&mut self, _: &Closed) {
+            panic!("at the end");
+        }
+    }
+    impl Drop for Wild {
+        fn drop(&mut self) {
+            panic!("when it was dropped");
+        }
+    }
+    for (_server, mut socket) in everywhere(|| Route::handled(|_| Wild)).await {
+        socket.send("panic").await.unwrap();
+        assert!(soon(socket.next()).await.unwrap().is_ok());
+        while let Some(Ok(_)) = soon(socket.next()).await {}
+        assert_eq!(u16::from(socket.closed().unwrap().code), 1011);
+    }
+    let server = TestServer::with(Route::handled(|_| Wild)).await;
+    let mut first = server.connect().await;
+    // As many as there are threads, and more.
+    for _ in 0..8 {
+        let mut other = server.connect().await;
+        other.send("hello").await.unwrap();
+        assert!(soon(other.next()).await.unwrap().is_ok());
+        other.close(1000, "").await.unwrap();
+    }
+    first.send("still here?").await.unwrap();
+    assert!(soon(first.next()).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_handler_that_sends_as_much_as_is_taken_is_told_when_more_is() {
+    const ALL: u32 = 3000;
+    /// Sends numbers, until it is told to wait or refused.
+    struct Pump {
+        next: u32,
+        until_refused: bool,
+    }
+    impl Pump {
+        fn pump(&mut self, context: &mut Context<'_>) {
+            while self.next < ALL && (self.until_refused || !context.is_blocked()) {
+                let mut payload = [0; 8000];
+                payload[..4].copy_from_slice(&self.next.to_be_bytes());
+                if context.send(&payload[..]).is_err() {
+                    return;
+                }
+                self.next += 1;
+            }
+        }
+    }
+    impl Handler for Pump {
+        fn open(&mut self, context: &mut Context<'_>) {
+            self.pump(context);
+        }
+
+        fn message(&mut self, _: &mut Context<'_>, _: MessageRef<'_>) {}
+
+        fn drain(&mut self, context: &mut Context<'_>) {
+            self.pump(context);
+        }
+    }
+    for until_refused in [false, true] {
+        let route = || {
+            Route::handled(move |_| Pump {
+                next: 0,
+                until_refused,
+            })
+        };
+        for (_server, mut socket) in everywhere(route).await {
+            for i in 0..ALL {
+                let message = soon(socket.next()).await.unwrap().unwrap();
+                assert_eq!(message.as_bytes()[..4], i.to_be_bytes());
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_handler_that_cannot_be_made_closes_its_connection_with_1011() {
     let route = || {
         Route::handled(|info| {
