@@ -65,9 +65,9 @@ mod driver;
 
 pub mod socket;
 
-pub mod handler;
-
 mod topic;
+
+pub mod handler;
 
 pub mod client;
 
@@ -93,7 +93,7 @@ pub use reconnect::{ConnectionState, ReconnectingSocket};
 pub use server::Server;
 pub use socket::{MessageReader, MessageWriter, Receiver, Sender, Socket};
 pub use tls::{ClientTls, ServerTls};
-pub use topic::{SlowSubscriber, Subscription, Topic};
+pub use topic::{SlowSubscriber, Subscribe, Subscription, Topic};
 pub use transport::Transport;
 
 pub use bytes;

@@ -1,18 +1,15 @@
 //! A chat room: what one client says goes to all, itself included.
 //!
-//! Each member has a bounded queue. One that does not read loses its place
-//! when its queue is full, and nobody else waits for it.
+//! One that does not read loses its place when too much waits for it, and nobody else
+//! waits for it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use longwire::{CloseCode, EncodedMessage, Message, Result, Socket};
+use longwire::{EncodedMessage, Message, Result, SlowSubscriber, Socket, Topic};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc};
 
-/// Messages that wait for a member.
-const QUEUE: usize = 256;
+/// Bytes that wait for a member at most.
+const MOST_BEHIND: usize = 1 << 20;
 
 /// Most bytes of one message.
 const MOST_BYTES: usize = 64 << 10;
@@ -53,82 +50,35 @@ struct Complaint {
 }
 
 /// A room, and who is in it. Clones are the same room.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Room {
-    members: Arc<Mutex<Members>>,
+    said: Topic,
 }
 
-#[derive(Default)]
-struct Members {
-    next: u64,
-    queues: HashMap<u64, Member>,
-}
-
-struct Member {
-    queue: mpsc::Sender<EncodedMessage>,
-    too_slow: Arc<Notify>,
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            said: Topic::with(MOST_BEHIND, SlowSubscriber::Disconnect),
+        }
+    }
 }
 
 impl Room {
     /// Lets a socket take part until it closes.
-    pub(super) async fn join(self, mut socket: Socket) -> Result<()> {
-        let (queue, mut waiting) = mpsc::channel(QUEUE);
-        let too_slow = Arc::new(Notify::new());
-        let id = self.enter(Member {
-            queue,
-            too_slow: too_slow.clone(),
-        });
-        let result = tokio::select! {
-            result = self.take_part(&mut socket, &mut waiting) => result,
-            () = too_slow.notified() => {
-                tracing::warn!("dropped from the chat: its queue was full");
-                let code = CloseCode::POLICY_VIOLATION;
-                socket.close(code, "messages were not read in time").await.map(drop)
-            }
-        };
-        self.lock().queues.remove(&id);
-        result
-    }
-
-    async fn take_part(
-        &self,
-        socket: &mut Socket,
-        waiting: &mut mpsc::Receiver<EncodedMessage>,
-    ) -> Result<()> {
-        loop {
-            tokio::select! {
-                message = socket.next() => match message {
-                    None => return Ok(()),
-                    Some(message) => match read(&message?) {
-                        Ok(said) => self.tell_all(&said),
-                        Err(complaint) => socket.send(complaint).await?,
-                    },
-                },
-                Some(said) = waiting.recv() => socket.send_encoded(&said).await?,
+    pub(super) async fn join(self, socket: Socket) -> Result<()> {
+        let (sender, mut receiver) = socket.split();
+        let _membership = self.said.subscribe(&sender);
+        while let Some(message) = receiver.next().await {
+            match read(&message?) {
+                Ok(said) => {
+                    self.said.publish(said);
+                    // Who leaves next has heard its own words.
+                    self.said.flush().await;
+                }
+                Err(complaint) => sender.send(complaint).await?,
             }
         }
-    }
-
-    fn enter(&self, member: Member) -> u64 {
-        let mut members = self.lock();
-        let id = members.next;
-        members.next += 1;
-        members.queues.insert(id, member);
-        id
-    }
-
-    fn tell_all(&self, said: &EncodedMessage) {
-        self.lock().queues.retain(|_, member| {
-            let kept = member.queue.try_send(said.clone()).is_ok();
-            if !kept {
-                member.too_slow.notify_one();
-            }
-            kept
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(())
     }
 }
 

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use longwire_proto::limits::{BudgetExhausted, Share};
 use longwire_proto::{
-    CloseCode, CloseFrame, Closed, Connection, Data, Event, Input, Limit, MemoryBudget, Role, Text,
-    TransportState,
+    CloseCode, CloseFrame, Closed, Connection, Data, EncodedBatch, Event, Input, Limit,
+    MemoryBudget, Role, Text, TransportState,
 };
 
 use super::{Context, Guarded, Handler, MessageRef, Wire};
+use crate::socket::Delivery;
 
 /// A connection and its handler. Small while nothing goes on.
 pub(crate) struct Machine {
@@ -97,6 +98,35 @@ impl Machine {
         let frame = CloseFrame::new(Role::Server, code, reason).ok();
         self.connection.close(frame.as_ref(), now);
         self.flush(&mut wire, now)
+    }
+
+    /// Sends messages that were encoded for many sockets; the crowd's way.
+    pub(crate) fn deliver(
+        &mut self,
+        batch: &EncodedBatch,
+        mut wire: Wire<'_>,
+        now: Instant,
+    ) -> Delivery {
+        let messages = batch.messages();
+        let mut sent = 0;
+        while sent < messages.len() && !self.blocked {
+            if !self.connection.is_open() {
+                return Delivery::Gone;
+            }
+            let taken = if sent == 0 {
+                wire.send_batch(&mut self.connection, batch, now)
+            } else {
+                let rest = EncodedBatch::new(messages[sent..].to_vec());
+                wire.send_batch(&mut self.connection, &rest, now)
+            };
+            self.blocked = wire.is_blocked();
+            match taken {
+                // There may be room again.
+                Ok(taken) if taken > 0 => sent += taken,
+                _ => break,
+            }
+        }
+        Delivery::Taken(sent)
     }
 
     /// Whether it waits until more can be written.
@@ -198,7 +228,8 @@ impl Machine {
         }
     }
 
-    fn flow(&self) -> Flow {
+    /// What is to be done with the transport.
+    pub(crate) fn flow(&self) -> Flow {
         match self.connection.transport_state() {
             TransportState::Closed => Flow::Drop,
             TransportState::ShutDown => Flow::ShutDown,

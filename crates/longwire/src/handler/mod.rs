@@ -14,6 +14,7 @@ mod guarded;
 
 mod machine;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use longwire_proto::{
@@ -23,10 +24,11 @@ use longwire_proto::{
 
 use crate::message::Message;
 pub use crate::socket::SocketInfo;
-use crate::socket::Write;
+use crate::socket::{Shared, Write};
+use crate::topic::{Place, Reach, Reachable, Subscribe, Target};
 pub(crate) use guarded::Guarded;
 pub(crate) use machine::{Flow, Machine};
-pub(crate) use wire::{Gathered, Wire};
+pub(crate) use wire::{Gathered, Home, Wire};
 
 /// What is done with a socket's messages.
 ///
@@ -165,6 +167,7 @@ impl Context<'_> {
     /// takes nothing now: whether it says so then is given. What the handler sends waits
     /// in the connection where more is to come at once.
     pub(crate) fn turn(
+        shared: &Arc<Shared>,
         connection: &mut Connection,
         write: &mut Write<'_>,
         blocked: bool,
@@ -173,7 +176,7 @@ impl Context<'_> {
         work: impl FnOnce(&mut Context<'_>),
     ) -> bool {
         Gathered::with(|gathered| {
-            let mut wire = Wire::new(gathered, write);
+            let mut wire = Wire::new(gathered, write, Home::Socket(shared));
             wire.set_blocked(blocked);
             work(&mut Context {
                 connection,
@@ -253,6 +256,33 @@ impl Context<'_> {
     /// [`Handler::drain`] tells when it has taken all.
     pub fn is_blocked(&self) -> bool {
         self.wire.is_blocked()
+    }
+}
+
+impl Subscribe for Context<'_> {}
+
+impl Reachable for Context<'_> {
+    fn reach(&self) -> Reach {
+        match self.wire.home() {
+            Home::Socket(shared) => Reach::socket(shared.clone()),
+            Home::Reactor {
+                reactor,
+                key,
+                number,
+            } => Reach::new(
+                Place::Reactor(reactor.clone()),
+                Target::Connection { key, number },
+            ),
+        }
+    }
+}
+
+impl From<MessageRef<'_>> for EncodedMessage {
+    fn from(message: MessageRef<'_>) -> Self {
+        match message {
+            MessageRef::Text(text) => Self::text(text),
+            MessageRef::Binary(bytes) => Self::binary(bytes),
+        }
     }
 }
 

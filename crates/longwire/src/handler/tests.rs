@@ -1,12 +1,15 @@
 //! A connection and its handler without a transport.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use longwire_proto::mask::apply_mask;
 use longwire_proto::{Config, Connection, FrameHeader, Limits, MemoryBudget, Opcode};
 
-use super::{Context, Flow, Gathered, Guarded, Machine, MessageRef, Wire};
+use super::{Context, Flow, Gathered, Guarded, Home, Machine, MessageRef, Wire};
+use crate::socket::Write;
+use crate::topic::{Crowd, Reactor};
 
 /// A machine that echoes.
 fn echo() -> Machine {
@@ -19,6 +22,21 @@ fn echo_with(config: Config) -> Machine {
         let _ = context.send(message);
     };
     Machine::new(connection, Guarded::new(Box::new(handler)))
+}
+
+/// The way to what `write` stands for, where topics reach nobody.
+fn wire_to<'a>(gathered: &'a mut Gathered, write: &'a mut Write<'a>) -> Wire<'a> {
+    struct Nobody;
+    impl Reactor for Nobody {
+        fn summon(&self, _: Arc<Crowd>) {}
+    }
+    static NOBODY: LazyLock<Arc<dyn Reactor>> = LazyLock::new(|| Arc::new(Nobody));
+    let home = Home::Reactor {
+        reactor: &NOBODY,
+        key: 0,
+        number: 0,
+    };
+    Wire::new(gathered, write, home)
 }
 
 fn frame(opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) -> Vec<u8> {
@@ -68,7 +86,7 @@ fn messages_of_one_read_are_answered_in_one_write() {
             .sum())
     };
     let mut gathered = Gathered::default();
-    let wire = Wire::new(&mut gathered, &mut write);
+    let wire = wire_to(&mut gathered, &mut write);
     assert_eq!(machine.read(&mut input, wire, Instant::now()), Flow::Read);
     assert_eq!((writes, written == expected), (1, true));
 }
@@ -80,7 +98,7 @@ fn messages_that_are_answered_where_they_are_read_take_no_memory() {
     let mut gathered = Gathered::default();
     let mut turn = |bytes: &mut [u8]| {
         let mut write = |slices: &[IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
-        let wire = Wire::new(&mut gathered, &mut write);
+        let wire = wire_to(&mut gathered, &mut write);
         machine.read(bytes, wire, Instant::now());
     };
     // The thread's buffer grows to what is needed.
@@ -135,14 +153,14 @@ fn answers_are_whole_and_in_order_however_little_the_transport_takes() {
         let mut gathered = Gathered::default();
         for part in input.clone().chunks_mut(read) {
             let mut write = |slices: &[IoSlice<'_>]| slow.write(slices);
-            machine.read(part, Wire::new(&mut gathered, &mut write), Instant::now());
+            machine.read(part, wire_to(&mut gathered, &mut write), Instant::now());
             // The transport may say that it is ready.
             let mut write = |slices: &[IoSlice<'_>]| slow.write(slices);
-            machine.write(Wire::new(&mut gathered, &mut write), Instant::now());
+            machine.write(wire_to(&mut gathered, &mut write), Instant::now());
         }
         while machine.is_blocked() {
             let mut write = |slices: &[IoSlice<'_>]| slow.write(slices);
-            machine.write(Wire::new(&mut gathered, &mut write), Instant::now());
+            machine.write(wire_to(&mut gathered, &mut write), Instant::now());
         }
         assert!(
             slow.taken == expected,
@@ -166,10 +184,10 @@ fn a_pong_goes_between_frames_that_were_taken_in_part() {
             taken.extend_from_slice(&slices[0][..cut]);
             Ok(cut)
         };
-        let wire = Wire::new(&mut gathered, &mut write);
+        let wire = wire_to(&mut gathered, &mut write);
         machine.read(&mut input.clone(), wire, Instant::now());
         let mut never = |_: &[IoSlice<'_>]| Err(ErrorKind::WouldBlock.into());
-        let wire = Wire::new(&mut gathered, &mut never);
+        let wire = wire_to(&mut gathered, &mut never);
         machine.read(&mut ping.clone(), wire, Instant::now());
         let mut write = |slices: &[IoSlice<'_>]| {
             let before = taken.len();
@@ -178,7 +196,7 @@ fn a_pong_goes_between_frames_that_were_taken_in_part() {
             }
             Ok(taken.len() - before)
         };
-        machine.write(Wire::new(&mut gathered, &mut write), Instant::now());
+        machine.write(wire_to(&mut gathered, &mut write), Instant::now());
         let border = if cut == 0 { 0 } else { cut.div_ceil(7) * 7 };
         let mut with_pong = expected.clone();
         with_pong.splice(border..border, *b"\x8a\x01p");
@@ -199,7 +217,7 @@ fn answers_and_requests_that_wait_are_held_within_the_memory_budget() {
         let (mut input, _) = frames(&vec![len; 16_000 / len]);
         let mut write = |_: &[IoSlice<'_>]| Err(ErrorKind::WouldBlock.into());
         let mut gathered = Gathered::default();
-        let wire = Wire::new(&mut gathered, &mut write);
+        let wire = wire_to(&mut gathered, &mut write);
         machine.read(&mut input, wire, Instant::now());
         assert!(!machine.connection.is_open(), "{len}");
         assert!(budget.used() <= total, "{} bytes", budget.used());

@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
 use std::time::Instant;
 
-use longwire_proto::{Connection, MessageKind, Payload, SendError};
+use longwire_proto::{Connection, EncodedBatch, MessageKind, Payload, SendError};
 
-use crate::socket::Write;
+use crate::socket::{Shared, Write};
+use crate::topic::Reactor;
 
 /// Payloads above this go to the kernel at once, from where they are.
 const GATHER_UP_TO: usize = 4 << 10;
@@ -54,13 +56,38 @@ impl Gathered {
 pub(crate) struct Wire<'a> {
     gathered: &'a mut Gathered,
     write: &'a mut Write<'a>,
+    home: Home<'a>,
+}
+
+/// How topics reach the connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Home<'a> {
+    Socket(&'a Arc<Shared>),
+    /// By its place in a reactor and its number there.
+    Reactor {
+        reactor: &'a Arc<dyn Reactor>,
+        key: usize,
+        number: u64,
+    },
 }
 
 impl<'a> Wire<'a> {
-    pub(crate) fn new(gathered: &'a mut Gathered, write: &'a mut Write<'a>) -> Self {
+    pub(crate) fn new(
+        gathered: &'a mut Gathered,
+        write: &'a mut Write<'a>,
+        home: Home<'a>,
+    ) -> Self {
         gathered.blocked = false;
         gathered.failed = false;
-        Self { gathered, write }
+        Self {
+            gathered,
+            write,
+            home,
+        }
+    }
+
+    pub(super) fn home(&self) -> Home<'a> {
+        self.home
     }
 
     /// The same way, for a part of the turn.
@@ -68,6 +95,7 @@ impl<'a> Wire<'a> {
         Wire {
             gathered: self.gathered,
             write: self.write,
+            home: self.home,
         }
     }
 
@@ -89,7 +117,9 @@ impl<'a> Wire<'a> {
         now: Instant,
     ) -> Result<(), SendError> {
         self.make_room(connection, now);
-        let Self { gathered, write } = self;
+        let Self {
+            gathered, write, ..
+        } = self;
         let mut left = None;
         connection.send_through(kind, payload, now, |header, payload| {
             let len = header.len() + payload.len();
@@ -127,9 +157,33 @@ impl<'a> Wire<'a> {
         Ok(())
     }
 
+    /// Sends messages that were encoded for many sockets, where nothing waits before them;
+    /// gives how many were taken.
+    pub(super) fn send_batch(
+        &mut self,
+        connection: &mut Connection,
+        batch: &EncodedBatch,
+        now: Instant,
+    ) -> Result<usize, SendError> {
+        let Self {
+            gathered, write, ..
+        } = self;
+        let taken = connection.send_batch(batch, now, |frames| {
+            let written = write_all(*write, &[IoSlice::new(frames)]);
+            let Gathered {
+                blocked, failed, ..
+            } = &mut **gathered;
+            note(blocked, failed, written, frames.len())
+        })?;
+        self.flush(connection, now);
+        Ok(taken)
+    }
+
     /// Writes what was gathered, and what waits in the connection behind it.
     pub(super) fn flush(&mut self, connection: &mut Connection, now: Instant) {
-        let Self { gathered, write } = self;
+        let Self {
+            gathered, write, ..
+        } = self;
         let Gathered {
             frames,
             blocked,

@@ -42,8 +42,8 @@ struct Serving {
 impl Serving {
     fn call(&mut self, socket: &Socket, what: impl FnOnce(&mut dyn Handler, &mut Context<'_>)) {
         let Self { handler, blocked } = self;
-        *blocked = socket.lend(|connection, write, more, now| {
-            Context::turn(connection, write, *blocked, more, now, |context| {
+        *blocked = socket.lend(|shared, connection, write, more, now| {
+            Context::turn(shared, connection, write, *blocked, more, now, |context| {
                 handler.call(context, what);
             })
         });

@@ -10,13 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use longwire_proto::CloseCode;
+use longwire_proto::{CloseCode, EncodedBatch};
 use mio::{Events, Interest, Token};
 use slab::Slab;
 use tokio::sync::Notify;
 
 use super::caps::Place;
-use crate::handler::{Flow, Gathered, Machine, Wire};
+use crate::handler::{Flow, Gathered, Home, Machine, Wire};
+use crate::socket::Delivery;
+use crate::topic::{self, Crowd, Deliver, Progress, TOO_SLOW, Target};
 use crate::transport::{now, with_scratch};
 
 /// Events taken at once.
@@ -44,6 +46,8 @@ pub(super) struct Adopted {
 pub(super) struct Mailbox {
     letters: Mutex<Letters>,
     waker: mio::Waker,
+    /// Whether it has been woken and has not looked since.
+    woken: AtomicBool,
     open: AtomicUsize,
     left: Notify,
     /// Whether nobody reads the mail any more.
@@ -53,6 +57,8 @@ pub(super) struct Mailbox {
 #[derive(Default)]
 struct Letters {
     adopted: Vec<Adopted>,
+    /// Topics that have something for connections here.
+    crowds: Vec<Arc<Crowd>>,
     /// Close all connections, those to come included.
     stop: bool,
     /// Drop all connections.
@@ -133,6 +139,9 @@ impl Mailbox {
 
     fn tell(&self, what: impl FnOnce(&mut Letters)) {
         what(&mut self.lock());
+        if self.woken.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "a reactor could not be woken");
         }
@@ -140,6 +149,12 @@ impl Mailbox {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Letters> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl topic::Reactor for Mailbox {
+    fn summon(&self, crowd: Arc<Crowd>) {
+        self.tell(|letters| letters.crowds.push(crowd));
     }
 }
 
@@ -175,6 +190,8 @@ impl Drop for Thread {
 struct Entry {
     stream: mio::net::TcpStream,
     machine: Machine,
+    /// No other connection has had this one.
+    number: u64,
     /// Whether it is not read until more can be written.
     paused: bool,
     /// Whether our side is ended.
@@ -189,13 +206,23 @@ struct Entry {
 /// The connections of one thread.
 struct Reactor {
     mailbox: Arc<Mailbox>,
+    /// The mailbox too, as topics know it.
+    home: Arc<dyn topic::Reactor>,
     poll: mio::Poll,
     entries: Slab<Entry>,
+    /// The number of the next connection.
+    next: u64,
     /// When which connection is to be looked at; what no connection is due at any more is
     /// left in until then.
     dues: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Connections that had more to read when their turn was over.
     unfinished: Vec<usize>,
+    /// Topics that have something to deliver.
+    crowds: Vec<Arc<Crowd>>,
+    /// Those with subscribers that are slow.
+    slow: Vec<Arc<Crowd>>,
+    /// Whether a connection has just taken all that waited for it.
+    drained: bool,
     gathered: Gathered,
     stopping: bool,
 }
@@ -206,16 +233,22 @@ impl Reactor {
         let mailbox = Arc::new(Mailbox {
             letters: Mutex::default(),
             waker: mio::Waker::new(poll.registry(), MAIL)?,
+            woken: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             left: Notify::new(),
             ended: AtomicBool::new(false),
         });
         let reactor = Self {
             mailbox: mailbox.clone(),
+            home: mailbox.clone(),
             poll,
             entries: Slab::new(),
+            next: 0,
             dues: BinaryHeap::new(),
             unfinished: Vec::new(),
+            crowds: Vec::new(),
+            slow: Vec::new(),
+            drained: false,
             gathered: Gathered::default(),
             stopping: false,
         };
@@ -247,13 +280,35 @@ impl Reactor {
             for key in std::mem::take(&mut self.unfinished) {
                 self.serve(key, instant);
             }
+            if std::mem::take(&mut self.drained) {
+                self.crowds.append(&mut self.slow);
+            }
+            for crowd in std::mem::take(&mut self.crowds) {
+                self.deliver(crowd, instant);
+            }
             self.look_at_due(instant);
+        }
+    }
+
+    /// Delivers what a topic has for connections here, to some at a time.
+    fn deliver(&mut self, crowd: Arc<Crowd>, instant: Instant) {
+        let progress = crowd.work(&mut Delivering {
+            reactor: self,
+            instant,
+        });
+        let slow = &mut self.slow;
+        match progress {
+            Progress::More => self.crowds.push(crowd),
+            Progress::Waiting if !slow.iter().any(|one| Arc::ptr_eq(one, &crowd)) => {
+                slow.push(crowd);
+            }
+            _ => {}
         }
     }
 
     /// How long to wait for events at most.
     fn wait(&self) -> Option<Duration> {
-        if !self.unfinished.is_empty() {
+        if !self.unfinished.is_empty() || !self.crowds.is_empty() || self.drained {
             return Some(Duration::ZERO);
         }
         let Reverse((due, _)) = self.dues.peek()?;
@@ -262,7 +317,10 @@ impl Reactor {
 
     /// Says whether this is the end.
     fn read_mail(&mut self, instant: Instant) -> bool {
+        // Who tells something from here on wakes again.
+        self.mailbox.woken.store(false, Ordering::Release);
         let mut letters = self.mailbox.lock();
+        self.crowds.append(&mut letters.crowds);
         let adopted = std::mem::take(&mut letters.adopted);
         let (stop, cut, end) = (letters.stop, letters.cut, letters.end);
         letters.cut = false;
@@ -313,9 +371,12 @@ impl Reactor {
             self.mailbox.leave();
             return;
         }
+        let number = self.next;
+        self.next += 1;
         vacant.insert(Entry {
             stream,
             machine,
+            number,
             paused: false,
             shut: false,
             ended: false,
@@ -395,15 +456,24 @@ impl Reactor {
             return;
         };
         let Entry {
-            stream, machine, ..
+            stream,
+            machine,
+            number,
+            ..
         } = entry;
+        let home = Home::Reactor {
+            reactor: &self.home,
+            key,
+            number: *number,
+        };
+        let was_blocked = machine.is_blocked();
         let mut write = |slices: &[io::IoSlice<'_>]| match slices {
             [one] => (&*stream).write(one),
             slices => (&*stream).write_vectored(slices),
         };
         let gathered = &mut self.gathered;
         let worked = catch_unwind(AssertUnwindSafe(|| {
-            work(machine, Wire::new(gathered, &mut write))
+            work(machine, Wire::new(gathered, &mut write, home))
         }));
         let flow = worked.unwrap_or_else(|_| {
             // Not a handler's panic, which goes no further than that.
@@ -411,6 +481,7 @@ impl Reactor {
             *gathered = Gathered::default();
             machine.lose()
         });
+        self.drained |= was_blocked && !machine.is_blocked();
         if flow == Flow::Drop {
             return self.remove(key);
         }
@@ -458,6 +529,45 @@ impl Reactor {
         }
         drop(entry.place);
         self.mailbox.leave();
+    }
+}
+
+/// Delivers to the connections of a reactor.
+struct Delivering<'a> {
+    reactor: &'a mut Reactor,
+    instant: Instant,
+}
+
+impl Delivering<'_> {
+    fn find(&self, target: &Target) -> Option<usize> {
+        let &Target::Connection { key, number } = target else {
+            return None;
+        };
+        let entry = self.reactor.entries.get(key)?;
+        (entry.number == number).then_some(key)
+    }
+}
+
+impl Deliver for Delivering<'_> {
+    fn deliver(&mut self, target: &Target, batch: &EncodedBatch) -> Delivery {
+        let Some(key) = self.find(target) else {
+            return Delivery::Gone;
+        };
+        let mut delivery = Delivery::Gone;
+        self.reactor.turn(key, |machine, wire| {
+            delivery = machine.deliver(batch, wire, self.instant);
+            machine.flow()
+        });
+        delivery
+    }
+
+    fn disconnect(&mut self, target: &Target) {
+        tracing::warn!("a subscriber is disconnected: {TOO_SLOW}");
+        if let Some(key) = self.find(target) {
+            self.reactor.turn(key, |machine, wire| {
+                machine.close(CloseCode::POLICY_VIOLATION, TOO_SLOW, wire, self.instant)
+            });
+        }
     }
 }
 

@@ -175,6 +175,10 @@ impl Socket {
         &self.handle.shared
     }
 
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        self.handle.shared.clone()
+    }
+
     pub(crate) fn info(&self) -> SocketInfo<'_> {
         SocketInfo::new(&self.handle.info)
     }
@@ -374,9 +378,10 @@ impl Socket {
     /// come at once.
     pub(crate) fn lend<T>(
         &self,
-        work: impl FnOnce(&mut Connection, &mut Write<'_>, bool, Instant) -> T,
+        work: impl FnOnce(&Arc<Shared>, &mut Connection, &mut Write<'_>, bool, Instant) -> T,
     ) -> T {
-        self.shared().lend(work)
+        let shared = &self.handle.shared;
+        shared.lend(|connection, write, more, now| work(shared, connection, write, more, now))
     }
 
     /// Whether messages can be sent.

@@ -2,10 +2,13 @@
 
 use std::num::NonZero;
 
+use longwire::handler::{Context, Handler, MessageRef};
 use longwire::server::Route;
 use longwire::{
-    ClientBuilder, Compression, Limits, Message, Server, SlowSubscriber, Socket, Topic,
+    ClientBuilder, Compression, Drive, Limits, Message, Options, Server, SlowSubscriber, Socket,
+    Subscription, Topic,
 };
+use longwire_proto::Opcode;
 
 use crate::support::{Raw, TestServer, soon};
 
@@ -39,7 +42,10 @@ async fn next(socket: &mut Socket) -> Message {
 
 #[tokio::test]
 async fn all_subscribers_get_all_messages_in_the_same_order_on_any_number_of_threads() {
-    for threads in [None, NonZero::new(1), NonZero::new(3)] {
+    for (threads, chat) in [None, NonZero::new(1), NonZero::new(3)]
+        .into_iter()
+        .flat_map(|threads| [chat, handled_chat].map(|chat| (threads, chat)))
+    {
         let topic = Topic::new();
         let mut server = Server::new().route("/", chat(&topic));
         if let Some(threads) = threads {
@@ -81,6 +87,23 @@ async fn all_subscribers_get_all_messages_in_the_same_order_on_any_number_of_thr
             assert!(of_one.len() == 10 && in_order, "{of_one:?}");
         }
     }
+}
+
+/// As [`chat`], by handlers.
+fn handled_chat(topic: &Topic) -> Route {
+    struct Member(Topic, Option<Subscription>);
+    impl Handler for Member {
+        fn open(&mut self, context: &mut Context<'_>) {
+            self.1 = Some(self.0.subscribe(context));
+            context.send("subscribed").unwrap();
+        }
+
+        fn message(&mut self, _: &mut Context<'_>, message: MessageRef<'_>) {
+            self.0.publish(message);
+        }
+    }
+    let topic = topic.clone();
+    Route::handled(move |_| Member(topic.clone(), None))
 }
 
 #[tokio::test]
@@ -129,9 +152,20 @@ async fn messages_for_which_there_is_no_room_at_once_come_once_each_and_in_order
     let limits = Limits::default().output_high_water(1000);
     let server = Server::new().route("/", chat(&topic)).limits(limits);
     let server = TestServer::start(server).await;
-    for compression in [Compression::DEDICATED, Compression::Off] {
+    let handlers = Topic::new();
+    let limits = Limits::default().output_high_water(1000);
+    let handled = Server::new()
+        .route("/", handled_chat(&handlers))
+        .limits(limits);
+    let handled = TestServer::start(handled).await;
+    for (compression, (server, topic)) in [Compression::DEDICATED, Compression::Off]
+        .into_iter()
+        .flat_map(|compression| {
+            [(&server, &topic), (&handled, &handlers)].map(|server| (compression, server))
+        })
+    {
         let client = ClientBuilder::new().compression(compression);
-        let mut socket = join(&server, &client).await;
+        let mut socket = join(server, &client).await;
         let mut noise = 1_u32;
         let texts: Vec<String> = (0..50)
             .map(|i| {
@@ -156,12 +190,13 @@ async fn messages_for_which_there_is_no_room_at_once_come_once_each_and_in_order
 
 /// A topic, and a client that does not read while more is published than the kernel
 /// takes. Gives how many messages were published.
-async fn falling_behind(slow: SlowSubscriber) -> (TestServer, Raw, Topic, u32) {
+async fn falling_behind(
+    slow: SlowSubscriber,
+    chat: fn(&Topic) -> Route,
+) -> (TestServer, Raw, Topic, u32) {
     let topic = Topic::with(100_000, slow);
-    let limits = Limits::default();
     let server = Server::new()
         .route("/", chat(&topic))
-        .limits(limits)
         .compression(Compression::Off);
     let server = TestServer::start(server).await;
     let mut raw = Raw::connect(server.addr, "/").await;
@@ -172,7 +207,7 @@ async fn falling_behind(slow: SlowSubscriber) -> (TestServer, Raw, Topic, u32) {
         payload[..4].copy_from_slice(&u32::to_be_bytes(i));
         topic.publish(payload.as_slice());
         // So that they are not all delivered at once.
-        tokio::task::yield_now().await;
+        topic.flush().await;
     }
     (server, raw, topic, published)
 }
@@ -183,7 +218,14 @@ fn number(payload: &[u8]) -> u32 {
 
 #[tokio::test]
 async fn a_subscriber_that_is_too_slow_is_disconnected_and_no_other() {
-    let (server, mut raw, topic, published) = falling_behind(SlowSubscriber::Disconnect).await;
+    for chat in [chat, handled_chat] {
+        disconnected(chat).await;
+    }
+}
+
+async fn disconnected(chat: fn(&Topic) -> Route) {
+    let (server, mut raw, topic, published) =
+        falling_behind(SlowSubscriber::Disconnect, chat).await;
     let mut expected = 0;
     let code = loop {
         match raw.read().await.unwrap() {
@@ -207,8 +249,11 @@ async fn a_subscriber_that_is_too_slow_is_disconnected_and_no_other() {
 
 #[tokio::test]
 async fn a_slow_subscriber_may_miss_the_oldest_messages_or_get_the_latest_alone() {
-    for slow in [SlowSubscriber::DropOldest, SlowSubscriber::KeepLatest] {
-        let (_server, mut raw, topic, published) = falling_behind(slow).await;
+    for (slow, chat) in [SlowSubscriber::DropOldest, SlowSubscriber::KeepLatest]
+        .into_iter()
+        .flat_map(|slow| [chat, handled_chat].map(|chat| (slow, chat)))
+    {
+        let (_server, mut raw, topic, published) = falling_behind(slow, chat).await;
         let mut numbers = Vec::new();
         while numbers.last() != Some(&(published - 1)) {
             let (first, payload) = raw.read().await.unwrap();
@@ -230,5 +275,206 @@ async fn a_slow_subscriber_may_miss_the_oldest_messages_or_get_the_latest_alone(
         // It follows again.
         topic.publish("caught up");
         assert_eq!(raw.read().await.unwrap().1, b"caught up");
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_gets_what_is_published_after_it_has_subscribed_and_nothing_else() {
+    struct Member(Topic, Option<Subscription>);
+    impl Handler for Member {
+        fn open(&mut self, context: &mut Context<'_>) {
+            self.0.publish("before");
+            self.1 = Some(self.0.subscribe(context));
+            self.0.publish("after");
+        }
+
+        fn message(&mut self, _: &mut Context<'_>, _: MessageRef<'_>) {}
+    }
+    let topics = [Topic::new(), Topic::new()];
+    let sockets = {
+        let topic = topics[0].clone();
+        Route::new(move |socket: Socket| {
+            let topic = topic.clone();
+            async move {
+                let (sender, mut receiver) = socket.split();
+                topic.publish("before");
+                let _subscription = topic.subscribe(&sender);
+                topic.publish("after");
+                while receiver.next().await.is_some() {}
+                Ok(())
+            }
+        })
+    };
+    let handlers = {
+        let topic = topics[1].clone();
+        Route::handled(move |_| Member(topic.clone(), None))
+    };
+    for (topic, route) in topics.iter().zip([sockets, handlers]) {
+        let server = TestServer::with(route).await;
+        let mut first = server.connect().await;
+        assert_eq!(next(&mut first).await.as_text(), Some("after"));
+        // The first is there: what comes before goes to it alone.
+        for _ in 0..20 {
+            let mut other = server.connect().await;
+            assert_eq!(next(&mut first).await.as_text(), Some("before"));
+            assert_eq!(next(&mut first).await.as_text(), Some("after"));
+            assert_eq!(next(&mut other).await.as_text(), Some("after"));
+            other.close(1000, "").await.unwrap();
+        }
+        topic.publish("end");
+        assert_eq!(next(&mut first).await.as_text(), Some("end"));
+    }
+}
+
+#[tokio::test]
+async fn what_was_published_when_the_topic_is_dropped_still_comes() {
+    for chat in [chat, handled_chat] {
+        let topic = Topic::with(100 << 20, SlowSubscriber::Disconnect);
+        let route = chat(&topic);
+        // The route has the topic too: it goes with the server's last connection.
+        let server = Server::new()
+            .route("/", route)
+            .compression(Compression::Off);
+        let server = TestServer::start(server).await;
+        let mut raw = Raw::connect(server.addr, "/").await;
+        assert_eq!(raw.read().await.unwrap().1, b"subscribed");
+        for i in 0..1000 {
+            let mut payload = vec![0; 10_000];
+            payload[..4].copy_from_slice(&u32::to_be_bytes(i));
+            topic.publish(payload.as_slice());
+        }
+        drop(topic);
+        for i in 0..1000 {
+            assert_eq!(number(&raw.read().await.unwrap().1), i);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_is_gone_finishes_what_waits_for_slow_subscribers() {
+    let topic = Topic::with(100 << 20, SlowSubscriber::Disconnect);
+    let (give, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let joining = {
+        let topic = std::sync::Mutex::new(Some(topic.clone()));
+        move |socket: Socket| {
+            let topic = topic.lock().unwrap().take().unwrap();
+            let give = give.clone();
+            async move {
+                let (sender, mut receiver) = socket.split();
+                let subscription = topic.subscribe(&sender);
+                drop(topic);
+                give.send(()).unwrap();
+                while receiver.next().await.is_some() {}
+                drop(subscription);
+                Ok(())
+            }
+        }
+    };
+    let server = Server::new()
+        .route("/", joining)
+        .compression(Compression::Off);
+    let server = TestServer::start(server).await;
+    let mut raw = Raw::connect(server.addr, "/").await;
+    soon(given.recv()).await.unwrap();
+    for i in 0..1000 {
+        let mut payload = vec![0; 10_000];
+        payload[..4].copy_from_slice(&u32::to_be_bytes(i));
+        topic.publish(payload.as_slice());
+    }
+    topic.flush().await;
+    drop(topic);
+    for i in 0..1000 {
+        assert_eq!(number(&raw.read().await.unwrap().1), i);
+    }
+}
+
+#[tokio::test]
+async fn more_than_is_queued_for_a_thread_before_it_delivers_makes_all_its_subscribers_slow() {
+    for (slow, code) in [
+        (SlowSubscriber::Disconnect, Some(1008)),
+        (SlowSubscriber::DropOldest, None),
+    ] {
+        let topic = Topic::with(100 << 20, slow);
+        let server = Server::new()
+            .route("/", chat(&topic))
+            .compression(Compression::Off);
+        let server = TestServer::start(server).await;
+        let mut raw = Raw::connect(server.addr, "/").await;
+        assert_eq!(raw.read().await.unwrap().1, b"subscribed");
+        let many = Topic::MAX_QUEUED / 10_000 + 10;
+        for i in 0..many {
+            let mut payload = vec![0; 10_000];
+            payload[..4].copy_from_slice(&u32::try_from(i).unwrap().to_be_bytes());
+            topic.publish(payload.as_slice());
+        }
+        let (first, payload) = raw.read().await.unwrap();
+        if let Some(code) = code {
+            let told = u16::from_be_bytes(*payload.first_chunk().unwrap());
+            assert_eq!((first, told), (0x88, code));
+        } else {
+            assert_eq!(first, 0x82);
+            assert!(number(&payload) > 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_delivery_has_got_its_own_words_before_it_is_closed() {
+    let topic = Topic::new();
+    let route = {
+        let topic = topic.clone();
+        move |socket: Socket| {
+            let topic = topic.clone();
+            async move {
+                let _subscription = topic.subscribe(&socket);
+                let mut socket = socket;
+                while let Some(message) = socket.next().await {
+                    topic.publish(message?);
+                    topic.flush().await;
+                }
+                Ok(())
+            }
+        }
+    };
+    let server = TestServer::with(route).await;
+    for _ in 0..20 {
+        let mut raw = Raw::connect(server.addr, "/").await;
+        let words = raw.frame(true, Opcode::Text, b"last words");
+        let close = raw.frame(true, Opcode::Close, &1000_u16.to_be_bytes());
+        raw.write(&[words, close].concat()).await;
+        assert_eq!(raw.read().await.unwrap(), (0x81, b"last words".to_vec()));
+        assert_eq!(raw.read_close().await, 1000);
+    }
+    topic.flush().await;
+}
+
+#[tokio::test]
+async fn a_topic_holds_nothing_of_subscribers_and_threads_that_are_gone() {
+    let topic = Topic::new();
+    for _ in 0..20 {
+        let known = topic.clone();
+        // A thread and a runtime each.
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let (one, _other) = tokio::io::duplex(1000);
+                let socket =
+                    Socket::over(one, longwire::Role::Server, &Options::new(Drive::Caller));
+                let subscription = known.subscribe(&socket);
+                known.publish("hello");
+                known.flush().await;
+                assert_eq!(known.subscribers(), 1);
+                subscription
+            })
+        });
+        let subscription = thread.join().unwrap();
+        // Its runtime is gone, and nobody waits for it.
+        topic.publish("hello?");
+        soon(topic.flush()).await;
+        assert_eq!(topic.subscribers(), 0);
+        drop(subscription);
     }
 }
