@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 
-use longwire::handler::{Context, MessageRef};
+use longwire::handler::{Context, Handler, MessageRef};
 use longwire::server::Route;
-use longwire::{Compression, Result, Server, Socket, Topic};
+use longwire::{Compression, Result, Server, Socket, Subscription, Topic};
 
 async fn echo(mut socket: Socket) -> Result<()> {
     while let Some(message) = socket.next().await {
@@ -29,6 +29,22 @@ fn fan_out_route() -> Route {
     })
 }
 
+/// As [`fan_out_route`], by handlers.
+fn fan_out_handlers() -> Route {
+    struct Member(Topic, Option<Subscription>);
+    impl Handler for Member {
+        fn open(&mut self, context: &mut Context<'_>) {
+            self.1 = Some(self.0.subscribe(context));
+        }
+
+        fn message(&mut self, _: &mut Context<'_>, message: MessageRef<'_>) {
+            self.0.publish(message);
+        }
+    }
+    let topic = Topic::new();
+    Route::handled(move |_| Member(topic.clone(), None))
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let flags: Vec<String> = std::env::args().collect();
@@ -42,12 +58,12 @@ async fn main() -> Result<()> {
         _ => Compression::Off,
     };
     let fan_out = flags.iter().any(|flag| flag == "--fanout");
-    if fan_out && flags.iter().any(|flag| flag == "--handler") {
-        std::process::exit(3);
-    }
-    let route = if fan_out {
+    let handler = flags.iter().any(|flag| flag == "--handler");
+    let route = if fan_out && handler {
+        fan_out_handlers()
+    } else if fan_out {
         fan_out_route()
-    } else if flags.iter().any(|flag| flag == "--handler") {
+    } else if handler {
         Route::handled(|_| {
             |context: &mut Context<'_>, message: MessageRef<'_>| {
                 let _ = context.send(message);
