@@ -192,6 +192,11 @@ impl Stream {
         true
     }
 
+    /// Whether no message is being received.
+    pub(crate) fn is_between(&self) -> bool {
+        matches!(self, Self::Between)
+    }
+
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
         match self {

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bytes::BufMut as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
 
 /// A byte stream that can carry a WebSocket.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -34,6 +36,20 @@ impl Io {
             Self::Boxed(io) => Pin::new(io).poll_read(cx, &mut buffer),
         };
         result.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Appends what there is to a buffer, as far as it has room.
+    pub(crate) fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = buffer.capacity() - buffer.len();
+        let mut buffer = buffer.limit(room);
+        match self {
+            Self::Tcp(io) => poll_read_buf(Pin::new(io), cx, &mut buffer),
+            Self::Boxed(io) => poll_read_buf(Pin::new(io), cx, &mut buffer),
+        }
     }
 
     pub(crate) fn poll_write(
@@ -139,7 +155,7 @@ impl AsyncWrite for Io {
 }
 
 /// Bytes read at once.
-const SCRATCH: usize = 64 << 10;
+const SCRATCH: usize = 256 << 10;
 
 thread_local! {
     /// One buffer for the reads of all connections on a thread.

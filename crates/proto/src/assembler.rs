@@ -7,7 +7,7 @@
 
 use crate::deflate::{INFLATER_BYTES, Inflater, MAX_WINDOW_BITS, PlainSink, Window};
 use crate::error::ProtocolError;
-use crate::frame::FramePiece;
+use crate::frame::{FrameDecoder, FramePiece};
 use crate::header::FrameHeader;
 use crate::limits::{Limit, Limits, Share};
 use crate::message::{ControlPayload, Data, MessageKind, Piece, Text};
@@ -31,6 +31,8 @@ struct Unfinished {
     form: Form,
     /// What arrived and is not handed out, decompressed.
     buffer: Vec<u8>,
+    /// How much of it was there when it was lent to be read into.
+    lent: Option<usize>,
     /// Bytes announced by the headers so far.
     announced: u64,
     /// Whether no more will be announced.
@@ -176,6 +178,56 @@ impl Assembler {
         }
     }
 
+    /// Makes room for more payload of the message that is arriving, where that goes into
+    /// its buffer as it comes.
+    pub(crate) fn make_room(&mut self, limits: &Limits) -> Result<(), ProtocolError> {
+        match self.unfinished.as_deref_mut() {
+            Some(message) if message.is_as_it_comes() => {
+                let needed = message.buffer.len() + 1;
+                message.plain(&mut self.share, limits, 0).grow(needed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The buffer of the message that is arriving, where its payload goes there as it
+    /// comes.
+    pub(crate) fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        let message = self.unfinished.as_deref_mut()?;
+        if !message.is_as_it_comes() {
+            return None;
+        }
+        message.lent = Some(message.buffer.len());
+        Some(&mut message.buffer)
+    }
+
+    /// Takes what has been put into that buffer; gives the message where it is complete,
+    /// and what was put there beyond its frame.
+    pub(crate) fn push_payload(
+        &mut self,
+        decoder: &mut FrameDecoder,
+    ) -> Result<(Option<Assembled<'static>>, Vec<u8>), ProtocolError> {
+        let Some(mut message) = self.unfinished.take() else {
+            return Ok((None, Vec::new()));
+        };
+        let held = message.buffer.len();
+        let from = message.lent.take().map_or(held, |lent| lent.min(held));
+        let (count, last) = decoder.next_payload(&mut message.buffer[from..]);
+        let beyond = message.buffer.split_off(from + count);
+        if let Some(utf8) = &mut message.utf8 {
+            utf8.push(&message.buffer[from..])?;
+        }
+        if !last {
+            // More may have been put there than there was room for.
+            self.share.resize(message.buffer.capacity())?;
+            self.unfinished = Some(message);
+            return Ok((None, beyond));
+        }
+        // What is handed out is the program's, not ours to count.
+        self.share.resize(0)?;
+        Ok((Some(message.finish()?), beyond))
+    }
+
     /// Forgets what is unfinished: nothing more will be handed out.
     pub(crate) fn clear(&mut self) {
         self.unfinished = None;
@@ -311,11 +363,17 @@ impl Unfinished {
             compressed,
             form: Form::Whole,
             buffer: Vec::new(),
+            lent: None,
             announced: 0,
             last_announced: false,
             fragments: 0,
             utf8: is_text.then(Utf8Validator::new),
         }
+    }
+
+    /// Whether the buffer has the payload as it comes.
+    fn is_as_it_comes(&self) -> bool {
+        !self.compressed && matches!(self.form, Form::Whole)
     }
 
     /// Bytes held beside the buffer.
@@ -407,40 +465,54 @@ struct Plain<'m> {
     beside: usize,
 }
 
+impl Plain<'_> {
+    /// Makes room for so many bytes in all.
+    fn grow(&mut self, needed: usize) -> Result<(), ProtocolError> {
+        let message = &mut *self.message;
+        let held = message.buffer.capacity();
+        if needed <= held {
+            return Ok(());
+        }
+        // The first bytes of what is decompressed are mostly all of it, and where the whole
+        // length is known there is no need to pass it.
+        let (mut step, most) = match (message.compressed, message.last_announced) {
+            (true, _) => (held, self.max),
+            (false, true) => {
+                let step = needed.saturating_mul(GROWTH).max(LEAST_GROWTH);
+                (
+                    step,
+                    usize::try_from(message.announced).unwrap_or(usize::MAX),
+                )
+            }
+            (false, false) => (held.max(LEAST_GROWTH), self.max),
+        };
+        let capacity = loop {
+            let capacity = held.saturating_add(step).min(most).max(needed);
+            match self.share.resize(capacity + self.beside) {
+                Ok(()) => break capacity,
+                Err(exhausted) if capacity == needed => return Err(exhausted.into()),
+                // There is not that much memory to take in advance.
+                Err(_) if step > SMALL_STEP => step /= 2,
+                Err(_) => step = 0,
+            }
+        };
+        let buffer = &mut message.buffer;
+        buffer.reserve_exact(capacity - buffer.len());
+        Ok(())
+    }
+}
+
 impl PlainSink for Plain<'_> {
     fn put(&mut self, plain: &[u8]) -> Result<(), ProtocolError> {
         self.message.judge(plain)?;
         let message = &mut *self.message;
-        let buffer = &mut message.buffer;
-        let needed = buffer.len() + plain.len();
-        let max = self.max;
+        let needed = message.buffer.len() + plain.len();
         match &mut message.form {
             Form::Pieces { history, .. } => history.push(plain),
-            Form::Whole => check_size(needed as u64, max)?,
+            Form::Whole => check_size(needed as u64, self.max)?,
         }
-        if needed > buffer.capacity() {
-            // The first bytes of what is decompressed are mostly all of it, and
-            // where the whole length is known there is no need to pass it.
-            let (least, times, most) = match (message.compressed, message.last_announced) {
-                (true, _) => (0, 1, max),
-                (false, true) => (LEAST_GROWTH, GROWTH, message.announced as usize),
-                (false, false) => (LEAST_GROWTH, 1, max),
-            };
-            let held = buffer.capacity();
-            let mut step = held.saturating_mul(times).max(least);
-            let capacity = loop {
-                let capacity = (held + step).min(most).max(needed);
-                match self.share.resize(capacity + self.beside) {
-                    Ok(()) => break capacity,
-                    Err(exhausted) if capacity == needed => return Err(exhausted.into()),
-                    // There is not that much memory to take in advance.
-                    Err(_) if step > SMALL_STEP => step /= 2,
-                    Err(_) => step = 0,
-                }
-            };
-            buffer.reserve_exact(capacity - buffer.len());
-        }
-        buffer.extend_from_slice(plain);
+        self.grow(needed)?;
+        self.message.buffer.extend_from_slice(plain);
         Ok(())
     }
 

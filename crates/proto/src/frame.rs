@@ -168,6 +168,34 @@ impl FrameDecoder {
         Some((kind, payload))
     }
 
+    /// Bytes of a payload that are still to come, where all of its header is there.
+    pub(crate) fn payload_left(&self) -> Option<u64> {
+        match &self.position {
+            Position::Header { .. } => None,
+            Position::Payload { header, done } => Some(header.payload_len - done),
+        }
+    }
+
+    /// Takes the next bytes of a payload where they already are what they belong to. Gives
+    /// how many of them do, and whether they end a message.
+    pub(crate) fn next_payload(&mut self, data: &mut [u8]) -> (usize, bool) {
+        let Position::Payload { header, done } = &mut self.position else {
+            return (0, false);
+        };
+        let left = usize::try_from(header.payload_len - *done).unwrap_or(usize::MAX);
+        let taken = left.min(data.len());
+        if let Some(key) = header.masking_key {
+            apply_mask(&mut data[..taken], key, *done);
+        }
+        *done += taken as u64;
+        let last = *done == header.payload_len;
+        let ends_message = last && header.fin;
+        if last {
+            self.position = Position::Header { kept: 0 };
+        }
+        (taken, ends_message)
+    }
+
     //= rfc6455#6.2-1, rfc6455#6.2-4
     /// The next piece, or `None` where more input is needed: all of it has been
     /// consumed then. `most` tells how many bytes of a frame may come at once.

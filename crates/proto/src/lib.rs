@@ -58,8 +58,8 @@ pub mod connection;
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 pub use closed::{Closed, ClosedBy, TimeoutKind};
 pub use connection::{
-    Config, Connection, EncodedBatch, EncodedMessage, Event, Heartbeat, MaskingKeys, Payload,
-    SendError, TransportState,
+    Config, Connection, EncodedBatch, EncodedMessage, Event, Heartbeat, MaskingKeys, SendError,
+    TransportState,
 };
 
 pub use deflate::{Agreement, Compression, CompressionConfig};
@@ -67,7 +67,7 @@ pub use error::{DeflateFault, ProtocolError};
 pub use frame::Input;
 pub use header::FrameHeader;
 pub use limits::{Limit, Limits, MemoryBudget};
-pub use message::{Data, MessageKind, Piece, Text};
+pub use message::{Data, MessageKind, Payload, Piece, Text};
 pub use opcode::Opcode;
 
 /// Which end of the connection this is (RFC 6455 section 1.3): a client

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
+use bytes::Bytes;
+
 use crate::header::MAX_CONTROL_PAYLOAD;
 pub use crate::opcode::MessageKind;
 
@@ -121,5 +123,25 @@ impl Eq for ControlPayload {}
 impl fmt::Debug for ControlPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// A payload as the program has it.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// Copied where it has to wait.
+    Lent(&'a [u8]),
+    /// Referred to where it has to wait and is large.
+    Shared(&'a Bytes),
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
     }
 }

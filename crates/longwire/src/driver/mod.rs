@@ -18,7 +18,7 @@ use longwire_proto::{Connection, Input, Limit, MemoryBudget, TransportState};
 use tokio::task::coop;
 
 use crate::inbox::{Arrival, Inbox, Piece, Stream};
-use crate::message::Event;
+use crate::message::{Event, Message};
 use crate::options::Options;
 use crate::timer::Timer;
 use crate::transport::{Io, now, with_scratch};
@@ -254,6 +254,28 @@ impl Driver {
             && !self.connection.should_transmit()
     }
 
+    /// The next message of those that were read at once, where nothing else is to be done
+    /// before it.
+    pub(crate) fn next_gathered(&mut self) -> Option<Message> {
+        if !self.is_gathering()
+            || !self.inbox.is_empty()
+            || self.always_pieces
+            || !self.stream.is_between()
+            || self.connection.has_control_output()
+        {
+            return None;
+        }
+        self.connection.deliver_pieces(false);
+        match self.handle_unhandled()? {
+            Arrival::Event(Event::Message(message)) => Some(message),
+            other => {
+                self.inbox.push(other);
+                self.count_held();
+                None
+            }
+        }
+    }
+
     /// The program does something else now.
     pub(crate) fn stop_gathering(&mut self) {
         self.unhandled.answering = false;
@@ -334,42 +356,57 @@ impl Driver {
 
     /// One read, and the first event in what it brought.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
-        with_scratch(|scratch| match self.poll_read_bytes(cx, scratch) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(0)) => {
+        let Some(link) = &mut self.link else {
+            self.connection.handle_input_end();
+            return Poll::Ready(None);
+        };
+        if link.read_ended {
+            // What is left is to write, and time.
+            return Poll::Pending;
+        }
+        if self.connection.wants_payload()
+            && let Some(buffer) = self.connection.payload_buffer(now())
+        {
+            let read = ready!(link.io.poll_read_into(cx, buffer));
+            return Poll::Ready(self.count_read(read).and_then(|_| {
+                let (event, beyond) = self.connection.handle_payload(now());
+                self.unhandled.bytes.extend_from_slice(&beyond);
+                event.map(Arrival::from_proto)
+            }));
+        }
+        with_scratch(|scratch| {
+            let Some(link) = &mut self.link else {
+                return Poll::Pending;
+            };
+            let read = ready!(link.io.poll_read(cx, scratch));
+            Poll::Ready(self.count_read(read).and_then(|count| {
+                let mut input = Input::new(&mut scratch[..count]);
+                let event = self.handle_input(&mut input);
+                self.unhandled.bytes.extend_from_slice(input.as_slice());
+                event
+            }))
+        })
+    }
+
+    /// How many bytes a read has brought, if any.
+    fn count_read(&mut self, read: std::io::Result<usize>) -> Option<usize> {
+        match read {
+            Ok(0) => {
                 if let Some(link) = &mut self.link {
                     link.read_ended = true;
                 }
                 self.connection.handle_input_end();
-                Poll::Ready(None)
+                None
             }
-            Poll::Ready(Ok(count)) => {
-                let mut input = Input::new(&mut scratch[..count]);
-                let event = self.handle_input(&mut input);
-                self.unhandled.bytes.extend_from_slice(input.as_slice());
-                Poll::Ready(event)
-            }
-            Poll::Ready(Err(error)) => {
+            Ok(count) => Some(count),
+            Err(error) => {
                 tracing::debug!(%error, "reading failed");
                 if let Some(link) = &mut self.link {
                     link.writing = Writing::Failed;
                 }
                 self.connection.handle_transport_lost();
-                Poll::Ready(None)
+                None
             }
-        })
-    }
-
-    fn poll_read_bytes(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut [u8],
-    ) -> Poll<std::io::Result<usize>> {
-        match &mut self.link {
-            // What is left is to write, and time.
-            Some(link) if link.read_ended => Poll::Pending,
-            Some(link) => link.io.poll_read(cx, scratch),
-            None => Poll::Ready(Ok(0)),
         }
     }
 

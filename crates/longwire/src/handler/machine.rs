@@ -62,6 +62,16 @@ impl Machine {
         self.flush(&mut wire, now)
     }
 
+    /// What follows has been read into the buffer that the connection has given.
+    pub(crate) fn read_payload(&mut self, mut wire: Wire<'_>, now: Instant) -> Flow {
+        wire.set_blocked(self.blocked);
+        let (event, mut beyond) = self.connection.handle_payload(now);
+        if let Some(event) = event {
+            self.hand_out(&event, &mut wire, now);
+        }
+        self.read(&mut beyond, wire, now)
+    }
+
     /// The transport takes more.
     pub(crate) fn write(&mut self, mut wire: Wire<'_>, now: Instant) -> Flow {
         self.flush(&mut wire, now)
@@ -175,17 +185,21 @@ impl Machine {
             let Some(event) = self.connection.handle_input(&mut input, now) else {
                 return;
             };
-            let message = match &event {
-                Event::Text(Text::Borrowed(text)) => MessageRef::Text(text),
-                Event::Text(Text::Owned(text)) => MessageRef::Text(text),
-                Event::Binary(Data::Borrowed(bytes)) => MessageRef::Binary(bytes),
-                Event::Binary(Data::Owned(bytes)) => MessageRef::Binary(bytes),
-                _ => continue,
-            };
-            self.call(wire, now, |handler, context| {
-                handler.message(context, message);
-            });
+            self.hand_out(&event, wire, now);
         }
+    }
+
+    fn hand_out(&mut self, event: &Event<'_>, wire: &mut Wire<'_>, now: Instant) {
+        let message = match event {
+            Event::Text(Text::Borrowed(text)) => MessageRef::Text(text),
+            Event::Text(Text::Owned(text)) => MessageRef::Text(text),
+            Event::Binary(Data::Borrowed(bytes)) => MessageRef::Binary(bytes),
+            Event::Binary(Data::Owned(bytes)) => MessageRef::Binary(bytes),
+            _ => return,
+        };
+        self.call(wire, now, |handler, context| {
+            handler.message(context, message);
+        });
     }
 
     /// Keeps what was read until there is room for answers. Where the budget has no memory

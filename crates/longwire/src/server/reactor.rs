@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use longwire_proto::{CloseCode, EncodedBatch};
 use mio::{Events, Interest, Token};
+use rustix::buffer::spare_capacity;
+use rustix::net::RecvFlags;
 use slab::Slab;
 use tokio::sync::Notify;
 
@@ -25,7 +27,7 @@ use crate::transport::{now, with_scratch};
 const EVENTS: usize = 1024;
 
 /// Reads from one connection before others have their turn.
-const READS: usize = 16;
+const READS: usize = 8;
 
 /// What mail comes under among the events.
 const MAIL: Token = Token(usize::MAX);
@@ -417,28 +419,17 @@ impl Reactor {
             if self.entries.get(key).is_none_or(|entry| entry.paused) {
                 return;
             }
-            let more = with_scratch(|scratch| match self.read(key, scratch) {
-                Ok(0) => {
-                    self.turn(key, |machine, wire| machine.end_input(wire, instant));
-                    false
-                }
-                Ok(count) => {
-                    let bytes = &mut scratch[..count];
-                    self.turn(key, |machine, wire| machine.read(bytes, wire, instant));
-                    // What comes next is a new event, but for the end.
-                    let ended = self.entries.get(key).is_some_and(|entry| entry.ended);
-                    ended || count == scratch.len()
-                }
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => false,
-                    ErrorKind::Interrupted => true,
-                    _ => {
-                        tracing::debug!(%error, "reading failed");
-                        self.turn(key, |machine, _| machine.lose());
-                        false
-                    }
-                },
-            });
+            let more = match self.read_payload(key, instant) {
+                Some((read, room)) => self.take(key, instant, read, room, |machine, wire, _| {
+                    machine.read_payload(wire, instant)
+                }),
+                None => with_scratch(|scratch| {
+                    let read = self.entries[key].stream.read(scratch);
+                    self.take(key, instant, read, scratch.len(), |machine, wire, count| {
+                        machine.read(&mut scratch[..count], wire, instant)
+                    })
+                }),
+            };
             if !more {
                 return;
             }
@@ -446,8 +437,48 @@ impl Reactor {
         self.unfinished.push(key);
     }
 
-    fn read(&mut self, key: usize, scratch: &mut [u8]) -> io::Result<usize> {
-        self.entries[key].stream.read(scratch)
+    /// Reads what belongs into the buffer of a large message, if one arrives; tells what
+    /// there was room for too.
+    fn read_payload(&mut self, key: usize, instant: Instant) -> Option<(io::Result<usize>, usize)> {
+        let Entry {
+            stream, machine, ..
+        } = &mut self.entries[key];
+        let buffer = machine.connection.payload_buffer(instant)?;
+        let room = buffer.capacity() - buffer.len();
+        let read = rustix::net::recv(&*stream, spare_capacity(buffer), RecvFlags::empty());
+        Some((read.map(|(count, _)| count).map_err(Into::into), room))
+    }
+
+    /// Has what was read handled. Says whether there may be more to read.
+    fn take(
+        &mut self,
+        key: usize,
+        instant: Instant,
+        read: io::Result<usize>,
+        room: usize,
+        handle: impl FnOnce(&mut Machine, Wire<'_>, usize) -> Flow,
+    ) -> bool {
+        match read {
+            Ok(0) => {
+                self.turn(key, |machine, wire| machine.end_input(wire, instant));
+                false
+            }
+            Ok(count) => {
+                self.turn(key, |machine, wire| handle(machine, wire, count));
+                // What comes next is a new event, but for the end.
+                let ended = self.entries.get(key).is_some_and(|entry| entry.ended);
+                ended || count == room
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => false,
+                ErrorKind::Interrupted => true,
+                _ => {
+                    tracing::debug!(%error, "reading failed");
+                    self.turn(key, |machine, _| machine.lose());
+                    false
+                }
+            },
+        }
     }
 
     /// Lets a connection do something, and does with its transport what it says.

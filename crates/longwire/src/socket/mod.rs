@@ -215,7 +215,11 @@ impl Socket {
     ///
     /// Safe: a message is sent whole or not at all, and never twice.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
-        send(self.shared(), Outgoing::Message(message.into())).await
+        let message = message.into();
+        if self.shared().gather(&message) {
+            return Ok(());
+        }
+        send(self.shared(), Outgoing::Message(message)).await
     }
 
     /// Sends a message that was encoded once for many sockets; otherwise as
@@ -501,6 +505,9 @@ fn poll_message(
     (shared, ended): (&Shared, &mut bool),
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message>>> {
+    if !*ended && let Some(message) = shared.next_gathered() {
+        return Poll::Ready(Some(Ok(message)));
+    }
     loop {
         let event = std::task::ready!(poll_event((shared, ended), cx, Wanted::Messages));
         return Poll::Ready(match event {

@@ -82,6 +82,25 @@ impl Shared {
         self.waiters.wait_as_keeper(cx);
     }
 
+    /// The next of several messages that were read at once, which nobody has to wait for.
+    pub(super) fn next_gathered(&self) -> Option<Message> {
+        lock(&self.driver).next_gathered()
+    }
+
+    /// Takes an answer to one of them, which leaves with the others. The program comes
+    /// back for more, or its task, which is the keeper's too, does something else.
+    pub(super) fn gather(&self, message: &Message) -> bool {
+        if self.waiters.is_apart() {
+            return false;
+        }
+        let mut driver = lock(&self.driver);
+        driver.is_gathering()
+            && driver
+                .connection
+                .send_bytes(message.kind(), message.bytes())
+                .is_ok()
+    }
+
     /// The next event; `None` at the end of the connection.
     pub(crate) fn poll_event(&self, cx: &Context<'_>, wanted: Wanted) -> Poll<Option<Event>> {
         self.poll_received(cx, |driver, cx| driver.poll_event(cx, wanted))

@@ -48,6 +48,11 @@ impl Waiters {
         self.receiving.store(true, Ordering::Release);
     }
 
+    /// Whether the program receives in another task than the keeper's.
+    pub(super) fn is_apart(&self) -> bool {
+        self.apart.load(Ordering::Relaxed)
+    }
+
     /// Whether this is the task in which the program receives.
     pub(super) fn receives(&self, cx: &Context<'_>) -> bool {
         if self.apart.load(Ordering::Relaxed) {

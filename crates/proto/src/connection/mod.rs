@@ -38,7 +38,6 @@ use std::time::{Duration, Instant};
 pub use config::Config;
 pub use heartbeat::Heartbeat;
 pub use send::{EncodedBatch, EncodedMessage, SendError};
-pub use sending::Payload;
 
 use crate::Role;
 use crate::assembler::{Assembled, Assembler};
@@ -55,6 +54,9 @@ use closing::State;
 use heartbeat::{Due, Pulse, later};
 use output::Output;
 use sending::Sending;
+
+/// The least bytes of a payload that are read where they belong.
+const DIRECT: u64 = 16 << 10;
 
 /// Gives a new masking key for each frame, from a cryptographically secure
 /// generator (RFC 6455 sections 5.3 and 10.3).
@@ -322,6 +324,46 @@ impl Connection {
                 Ok(Some(event)) => return Some(event),
                 Ok(None) => {}
                 Err(error) => self.fail(error, now),
+            }
+        }
+    }
+
+    /// Whether [`Connection::payload_buffer`] may have one to give.
+    #[inline]
+    pub fn wants_payload(&self) -> bool {
+        let left = self.decoder.payload_left();
+        left.is_some_and(|left| left >= DIRECT) && !self.pieces && self.state.reads_frames()
+    }
+
+    /// The buffer of a large message that is arriving: what the transport reads into its
+    /// spare capacity, and [`Connection::handle_payload`] is told of next, is copied
+    /// nowhere. `None` where what comes next has to go to [`Connection::handle_input`].
+    pub fn payload_buffer(&mut self, now: Instant) -> Option<&mut Vec<u8>> {
+        if !self.wants_payload() {
+            return None;
+        }
+        if let Err(error) = self.assembler.make_room(&self.config.limits) {
+            self.fail(error, now);
+        }
+        self.assembler.payload_buffer()
+    }
+
+    //= rfc6455#6.2-1
+    /// Takes what was read into the buffer that [`Connection::payload_buffer`] has given.
+    /// What was read beyond the frame is given back, to be handled next.
+    pub fn handle_payload(&mut self, now: Instant) -> (Option<Event<'static>>, Vec<u8>) {
+        let left = self.decoder.payload_left();
+        let assembled = self.assembler.push_payload(&mut self.decoder);
+        let taken = left.unwrap_or(0) - self.decoder.payload_left().unwrap_or(0);
+        self.received += taken;
+        self.last_message = now;
+        match assembled {
+            Ok((Some(Assembled::Text(text)), beyond)) => (Some(Event::Text(text)), beyond),
+            Ok((Some(Assembled::Binary(data)), beyond)) => (Some(Event::Binary(data)), beyond),
+            Ok((_, beyond)) => (None, beyond),
+            Err(error) => {
+                self.fail(error, now);
+                (None, Vec::new())
             }
         }
     }

@@ -15,10 +15,14 @@ use bytes::Bytes;
 use super::control::ControlLane;
 use crate::frame::encode_frame;
 use crate::header::FrameHeader;
+use crate::message::Payload;
 
 /// Frames are gathered in buffers of about this size, so that what has been
 /// sent can be given back while the rest waits.
 const GATHER: usize = 64 << 10;
+
+/// Memory taken for the first of a run of frames: others often follow.
+const FIRST: usize = 512;
 
 /// Payloads above this are referred to instead of copied where no masking
 /// stands against it: below it, a copy is cheaper than another slice to write.
@@ -134,6 +138,12 @@ impl Output {
         }
     }
 
+    /// Takes what is left of a frame of which so many bytes are sent, where nothing else
+    /// waits.
+    pub(super) fn push_rest(&mut self, header: &[u8], payload: Payload<'_>, sent: usize) {
+        self.lanes().push_rest(header, payload, sent);
+    }
+
     /// Appends a frame that is encoded already.
     pub(super) fn push_encoded(&mut self, frame: &Bytes) {
         self.lanes().push_encoded(frame);
@@ -199,7 +209,8 @@ struct Lanes {
     data: VecDeque<Segment>,
     /// Bytes of the first segment that are sent.
     sent: usize,
-    /// Where in the first segment a frame starts, at or before `sent`.
+    /// Where in the first segment a frame starts: at or before `sent`, or at the end of one
+    /// whose start is not there any more.
     frame_start: usize,
     /// Bytes of the first segment that must go before `control` may: the rest
     /// of a frame that is partly sent.
@@ -244,6 +255,28 @@ impl Lanes {
         if let Some(segment) = self.data.back_mut() {
             segment.tail = payload.clone();
         }
+    }
+
+    /// Takes what is left of a frame of which so many bytes are sent, where nothing else
+    /// waits.
+    fn push_rest(&mut self, header: &[u8], payload: Payload<'_>, sent: usize) {
+        let mut frames = header[sent.min(header.len())..].to_vec();
+        let from = sent.saturating_sub(header.len());
+        let tail = match payload {
+            Payload::Shared(bytes) if payload.len() - from > COPY_UP_TO => bytes.slice(from..),
+            payload => {
+                frames.extend_from_slice(&payload[from..]);
+                Bytes::new()
+            }
+        };
+        let segment = Segment { frames, tail };
+        self.data_len += segment.len();
+        self.data_held += segment.held();
+        if sent > 0 {
+            // Its frame is over where the segment is, and none has started in it.
+            self.frame_start = segment.len();
+        }
+        self.data.push_back(segment);
     }
 
     /// Appends a frame that is encoded already.
@@ -375,7 +408,12 @@ impl Lanes {
             self.data.push_back(Segment::default());
         }
         let last = self.data.len() - 1;
-        &mut self.data[last].frames
+        let frames = &mut self.data[last].frames;
+        if frames.capacity() == 0 && more > FrameHeader::MAX_LEN {
+            frames.reserve(more.max(FIRST));
+            self.data_held += frames.capacity();
+        }
+        frames
     }
 
     fn advance_data(&mut self, mut count: usize) {
@@ -410,6 +448,9 @@ impl Lanes {
         let Some(first) = self.data.front() else {
             return 0;
         };
+        if self.frame_start > self.sent {
+            return self.frame_start - self.sent;
+        }
         while self.frame_start < self.sent {
             let header = &first.frames[self.frame_start.min(first.frames.len())..];
             let end = if header.is_empty() {

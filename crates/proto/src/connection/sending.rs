@@ -1,6 +1,5 @@
 //! The commands: messages and control frames that the program asks for.
 
-use std::ops::Deref;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use crate::Role;
 use crate::deflate::Deflater;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
 use crate::limits::Limit;
-use crate::message::MessageKind;
+use crate::message::{MessageKind, Payload};
 use crate::opcode::Opcode;
 
 /// A message of which fragments are still to be sent.
@@ -25,26 +24,6 @@ pub(super) struct Sending {
 /// Messages up to this are too small to ask for memory for them before it is known
 /// whether they have to wait.
 const SMALL: usize = 1024;
-
-/// A payload as the program has it.
-#[derive(Clone, Copy, Debug)]
-pub enum Payload<'a> {
-    /// Copied where it has to wait.
-    Lent(&'a [u8]),
-    /// Referred to where it has to wait and is large.
-    Shared(&'a Bytes),
-}
-
-impl Deref for Payload<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Lent(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-        }
-    }
-}
 
 impl Connection {
     /// Sends a text message.
@@ -99,16 +78,12 @@ impl Connection {
         let header_len = header.encode(&mut encoded);
         let written = write(&encoded[..header_len], &payload);
         if written < header_len + len {
-            self.push_payload(header, payload);
-        } else {
-            self.note_transmitted(written, written, now);
-            if len > SMALL {
-                self.count_output();
-            }
-            return Ok(true);
+            let header = &encoded[..header_len];
+            self.output.push_rest(header, payload, written);
         }
-        if written > 0 {
-            self.handle_transmitted(written, now);
+        self.note_transmitted(written, written, now);
+        if len > SMALL || !self.output.is_empty() {
+            self.count_output();
         }
         Ok(true)
     }

@@ -1,5 +1,5 @@
-//! The engine as its driver sees it. Helpers here; `framing`, `sending`,
-//! `compression`, `pieces` and `closing` have the tests.
+//! The engine as its driver sees it. Helpers here; `framing`, `direct`,
+//! `sending`, `compression`, `pieces` and `closing` have the tests.
 
 use super::*;
 use crate::header::FrameHeader;
@@ -106,6 +106,8 @@ fn close_code(output: &[u8]) -> Option<u16> {
 }
 
 mod framing;
+
+mod direct;
 
 mod sending;
 
