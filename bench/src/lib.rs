@@ -5,6 +5,14 @@ pub mod wire;
 
 pub mod figures;
 
+pub mod page;
+
+pub mod callgrind;
+
+pub mod stopwatch;
+
+pub mod micro;
+
 pub mod process;
 
 pub mod client;
