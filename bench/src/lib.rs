@@ -25,6 +25,8 @@ pub mod fan_out;
 
 pub mod contestants;
 
+pub mod turns;
+
 pub mod measures;
 
 pub mod plot;
