@@ -60,6 +60,14 @@ impl Contestant {
         self.name == ALL[0].name
     }
 
+    /// The same under another name.
+    pub fn renamed(&self, name: &'static str) -> Self {
+        Self {
+            name,
+            ..self.clone()
+        }
+    }
+
     /// The command that runs it.
     pub fn command(&self, flags: &[&str]) -> Result<Vec<String>, Failure> {
         let mut program = match self.program {

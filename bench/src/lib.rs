@@ -5,6 +5,14 @@ pub mod wire;
 
 pub mod figures;
 
+pub mod page;
+
+pub mod callgrind;
+
+pub mod stopwatch;
+
+pub mod micro;
+
 pub mod process;
 
 pub mod client;
@@ -16,6 +24,8 @@ pub mod open_loop;
 pub mod fan_out;
 
 pub mod contestants;
+
+pub mod turns;
 
 pub mod measures;
 

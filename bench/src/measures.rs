@@ -1,37 +1,30 @@
 //! What is measured of each server, in rounds that take turns: a machine that is slow
 //! for a while is slow for all.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::Failure;
-use crate::client::{Clients, open};
-use crate::closed_loop::{ClosedLoop, Round};
-use crate::contestants::Contestant;
-use crate::figures::Spread;
-use crate::process::{Cpu, Server};
-use crate::wire::{deflated, json, masked};
-use crate::{fan_out, open_loop};
-
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
+use crate::client::Clients;
+use crate::closed_loop::ClosedLoop;
+use crate::contestants::{ALL, Contestant};
+use crate::process::Server;
+use crate::turns::{IDLE, Load, Running, Standing};
+use crate::wire::{BINARY, TEXT, deflated, json, masked};
 
 /// Deliveries of the measures of fan-out.
 const FAN_OUT_BYTES: usize = 64;
 
-/// The rate of the measure of latency, of what saturates the floor.
-const LOAD: f64 = 0.5;
+/// A turn of the measure of latency. Interruptions of a processor last up to milliseconds
+/// and come some dozen times a second: most turns have none, and the lower quartile of
+/// their percentiles is of these. In one long run, each percentile would be that of the
+/// interruptions.
+const SLICE: Duration = Duration::from_millis(20);
 
 /// Connections that are opened for each of several servers at the same time.
 const MOST_TOGETHER: usize = 1000;
 
 /// Different messages of the measures of compression.
 const TEXTS: u32 = 256;
-
-/// Messages that each connection exchanges before its memory is looked at.
-const EXCHANGED: usize = 64;
-
-/// Connections of the measure of memory.
-const IDLE: usize = 5000;
 
 /// How rounds are run.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +59,9 @@ pub enum Measure {
         /// Messages sent at once.
         at_once: usize,
     },
-    /// The 99th percentile of an echo of 20 bytes, at half the rate that saturates the
-    /// floor.
+    /// The 99th percentile, and the median, of an echo of 20 bytes at half the rate that
+    /// saturates the floor. The floor is measured twice: how far the ratio of the second
+    /// is from 1 is the machine's doing.
     Latency,
     /// Connections opened, one after another.
     Handshakes,
@@ -76,19 +70,6 @@ pub enum Measure {
         /// `--compression`, and whether a message has been exchanged.
         mode: &'static str,
     },
-}
-
-/// What a server came to.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    /// Whose it is.
-    pub name: &'static str,
-    /// In the unit of the measure.
-    pub value: Spread,
-    /// As a part of the floor's, round by round.
-    pub ratio: Option<Spread>,
-    /// Nanoseconds in user code for each message, sampled over all rounds.
-    pub user: Option<f64>,
 }
 
 impl Measure {
@@ -197,10 +178,17 @@ impl Measure {
         let together = match self {
             // So many connections are open for one server at a time.
             Self::FanOut { subscribers, .. } if *subscribers > MOST_TOGETHER => 1,
-            _ => contestants.len().max(1),
+            _ => ALL.len() + 1,
         };
         let mut floor: Option<Vec<f64>> = None;
         let mut standings = Vec::new();
+        let mut contestants = contestants.to_vec();
+        if let (Self::Latency, Some(floor)) =
+            (self, contestants.iter().position(Contestant::is_floor))
+        {
+            let again = contestants[floor].renamed("floor, again");
+            contestants.insert(floor + 1, again);
+        }
         for group in contestants.chunks(together) {
             let running = self.run_together(group, rounds)?;
             if let Some(one) = running.iter().find(|one| one.is_floor) {
@@ -218,28 +206,51 @@ impl Measure {
         for contestant in group {
             if let Some(server) = contestant.start(&self.flags())? {
                 let load = self.prepare(&server)?;
-                running.push(Running {
-                    name: contestant.name,
-                    is_floor: contestant.is_floor(),
-                    server,
-                    load,
-                    values: Vec::new(),
-                    messages: 0,
-                    cpu: Cpu::default(),
-                });
+                let is_floor = contestant.is_floor();
+                running.push(Running::new(contestant.name, is_floor, server, load));
             }
         }
         let count = match self {
             Self::Memory { .. } => 1,
             _ => rounds.count,
         };
+        let mut saturated = match self {
+            Self::Latency => Some(self.saturated()?),
+            _ => None,
+        };
+        let (turns, time) = match self {
+            Self::Latency => (rounds.time.div_duration_f64(SLICE).ceil() as usize, SLICE),
+            _ => (1, rounds.time),
+        };
         for round in 0..=count {
-            let mut rate = None;
+            let rate = match &mut saturated {
+                Some((floor, closed)) => closed.round(floor, rounds.time)?.rate(),
+                None => 0.0,
+            };
+            for turn in 0..turns {
+                // None has always the same before it.
+                let first = (round + turn) % running.len().max(1);
+                let (late, early) = running.split_at_mut(first);
+                for one in early.iter_mut().chain(late) {
+                    one.turn(time, rate, round == 0 && count > 1)?;
+                }
+            }
             for one in &mut running {
-                one.turn(rounds.time, &mut rate, round == 0 && count > 1)?;
+                one.end_round();
             }
         }
         Ok(running)
+    }
+
+    /// A floor of its own, and what saturates it.
+    fn saturated(&self) -> Result<(Server, ClosedLoop), Failure> {
+        let floor = ALL[0]
+            .start(&[])?
+            .ok_or("without the floor there is no rate")?;
+        match self.prepare(&floor)? {
+            Load::Open(clients) => Ok((floor, ClosedLoop::new(clients, 1))),
+            _ => Err("no rate is asked for".into()),
+        }
     }
 
     fn flags(&self) -> Vec<&'static str> {
@@ -294,10 +305,7 @@ impl Measure {
             }
             Self::Latency => {
                 let frame = masked(BINARY, false, &[b'x'; 20]);
-                Load::Open {
-                    clients: connect(100, std::slice::from_ref(&frame))?,
-                    closed: ClosedLoop::new(connect(100, &[frame])?, 1),
-                }
+                Load::Open(connect(100, &[frame])?)
             }
             Self::Handshakes => Load::Handshakes,
             Self::Memory { mode } => Load::Idle {
@@ -316,139 +324,4 @@ fn compressed() -> Result<Vec<Vec<u8>>, Failure> {
     (0..TEXTS)
         .map(|seed| Ok(masked(TEXT, true, &deflated(json(1024, seed).as_bytes())?)))
         .collect()
-}
-
-/// What a server is put under.
-enum Load {
-    Closed(ClosedLoop),
-    FanOut {
-        clients: Clients,
-        at_once: usize,
-    },
-    Open {
-        clients: Clients,
-        closed: ClosedLoop,
-    },
-    Handshakes,
-    Idle {
-        extensions: &'static str,
-        frames: Vec<Vec<u8>>,
-    },
-}
-
-/// A server, and its figures so far.
-struct Running {
-    name: &'static str,
-    is_floor: bool,
-    server: Server,
-    load: Load,
-    values: Vec<f64>,
-    messages: u64,
-    cpu: Cpu,
-}
-
-impl Running {
-    /// One turn. The rate of the floor in this round is the first server's to find.
-    fn turn(
-        &mut self,
-        time: Duration,
-        rate: &mut Option<f64>,
-        warm_up: bool,
-    ) -> Result<(), Failure> {
-        let value = match &mut self.load {
-            Load::Closed(closed) => {
-                let round = closed.round(&self.server, time)?;
-                if !warm_up {
-                    self.messages += round.messages;
-                    self.cpu += round.cpu;
-                }
-                round.cpu_per_message()
-            }
-            Load::FanOut { clients, at_once } => {
-                fan_out::round(clients, &self.server, *at_once, time)?.cpu_per_message()
-            }
-            Load::Open { clients, closed } => {
-                let rate = match *rate {
-                    Some(rate) => rate,
-                    None => *rate.insert(closed.round(&self.server, time)?.rate()),
-                };
-                let latencies = open_loop::run(clients, rate * LOAD, time)?;
-                latencies.value_at_quantile(0.99) as f64 / 1e3
-            }
-            Load::Handshakes => handshakes(&self.server, time)?.cpu_per_message() / 1e3,
-            Load::Idle { extensions, frames } if self.values.is_empty() => {
-                idle(&self.server, extensions, frames)?
-            }
-            Load::Idle { .. } => return Ok(()),
-        };
-        if !warm_up {
-            self.values.push(value);
-        }
-        Ok(())
-    }
-
-    fn standing(self, floor: Option<&[f64]>) -> Option<Standing> {
-        let ratios = floor.map(|floor| {
-            let pairs = self.values.iter().zip(floor);
-            pairs.map(|(value, floor)| value / floor).collect()
-        });
-        let ticks = self.cpu.user_ticks + self.cpu.system_ticks;
-        let user = (ticks > 0).then(|| {
-            let part = self.cpu.user_ticks as f64 / ticks as f64;
-            part * self.cpu.total as f64 / self.messages as f64
-        });
-        Some(Standing {
-            name: self.name,
-            value: Spread::of(self.values)?,
-            ratio: ratios.and_then(Spread::of),
-            user,
-        })
-    }
-}
-
-/// Connections opened and dropped, one after another.
-fn handshakes(server: &Server, time: Duration) -> Result<Round, Failure> {
-    let before = server.cpu()?;
-    let start = Instant::now();
-    let mut messages = 0;
-    while start.elapsed() < time {
-        let stream = open(server.address, "/", "")?;
-        // Without this, the port stays taken for a minute.
-        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
-        messages += 1;
-    }
-    Ok(Round {
-        messages,
-        elapsed: start.elapsed(),
-        cpu: server.cpu()? - before,
-    })
-}
-
-/// Resident bytes for each of many connections, after each has had messages echoed, if any
-/// are given.
-fn idle(server: &Server, extensions: &str, frames: &[Vec<u8>]) -> Result<f64, Failure> {
-    let open = |count| {
-        let nothing = [vec![0]];
-        let frames = if frames.is_empty() { &nothing } else { frames };
-        Clients::open(server.address, "/", extensions, count, frames)
-    };
-    // What the first connections set up is not theirs.
-    drop(open(8)?);
-    let before = server.resident()?;
-    let mut clients = open(IDLE)?;
-    for _ in 0..frames.len().min(EXCHANGED) {
-        let mut waiting = 0;
-        for i in 0..IDLE {
-            clients.send(i, 1)?;
-            waiting += 1;
-            while waiting == 64 || (i + 1 == IDLE && waiting > 0) {
-                clients.receive(false, |_, _, replies| {
-                    waiting -= replies;
-                    Ok(())
-                })?;
-            }
-        }
-    }
-    let after = server.resident()?;
-    Ok(after.saturating_sub(before) as f64 / IDLE as f64)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::measures::Standing;
+use crate::turns::Standing;
 
 /// Pixels: of a panel, of a bar with its gap, of what stands left of the bars.
 const WIDTH: f64 = 460.0;

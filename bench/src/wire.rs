@@ -7,8 +7,14 @@ use flate2::write::DeflateEncoder;
 
 use crate::Failure;
 
+/// The opcode of texts.
+pub const TEXT: u8 = 1;
+
+/// The opcode of binary messages.
+pub const BINARY: u8 = 2;
+
 /// The key of all frames: one is as good as another.
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The FIN bit.
 const FIN: u8 = 0x80;

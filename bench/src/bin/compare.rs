@@ -7,13 +7,10 @@ use std::time::Duration;
 use longwire_bench::Failure;
 use longwire_bench::contestants::ALL;
 use longwire_bench::measures::{Measure, Rounds};
+use longwire_bench::page;
 use longwire_bench::plot::{Panel, draw};
 use longwire_bench::process::pin_load;
 use longwire_bench::report::table;
-
-/// Between these, the documentation has what this prints.
-const BEGIN: &str = "<!-- compare: begin -->";
-const END: &str = "<!-- compare: end -->";
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -60,12 +57,7 @@ fn main() -> Result<(), Failure> {
 
 /// Puts the tables and plots into the documentation.
 fn write(tables: &str, panels: &[Panel]) -> Result<(), Failure> {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
-    let page = format!("{docs}/performance.md");
-    let text = std::fs::read_to_string(&page)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("no place for the tables")?;
-    let (_, after) = rest.split_once(END).ok_or("no end of the tables")?;
-    std::fs::write(page, format!("{before}{BEGIN}\n\n{tables}{END}{after}"))?;
-    std::fs::write(format!("{docs}/performance.svg"), draw(panels))?;
-    Ok(())
+    page::write("compare", tables)?;
+    let picture = format!("{}/performance.svg", page::DOCS);
+    Ok(std::fs::write(picture, draw(panels))?)
 }

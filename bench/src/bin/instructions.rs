@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use longwire_bench::Failure;
+use longwire_bench::callgrind::Counted;
 use longwire_bench::client::Clients;
 use longwire_bench::closed_loop::ClosedLoop;
 use longwire_bench::contestants::{ALL, Contestant};
 use longwire_bench::process::{NoServer, Server};
-use longwire_bench::wire::masked;
+use longwire_bench::wire::{BINARY, masked};
 
 const CONNECTIONS: usize = 100;
 
@@ -22,22 +23,14 @@ fn count(
     window: usize,
     each: usize,
 ) -> Result<u64, Failure> {
-    let log = std::env::temp_dir().join(format!("instructions-{}", std::process::id()));
-    let mut command: Vec<String> = [
-        "valgrind",
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    command.push(format!("--log-file={}", log.display()));
-    command.extend(contestant.command(&[])?);
+    let counted = Counted::new();
+    let command = counted.command(contestant.command(&[])?);
     let server = match Server::start(&command, "0") {
         Ok(server) => server,
         Err(NoServer::Unsupported) => return Err("unsupported".into()),
         Err(NoServer::Failed(error)) => return Err(error),
     };
-    let frame = masked(2, false, &vec![b'x'; bytes]);
+    let frame = masked(BINARY, false, &vec![b'x'; bytes]);
     let clients = Clients::open(server.address, "/", "", CONNECTIONS, &[frame])?;
     let mut load = ClosedLoop::new(clients, window);
     for _ in 0..each {
@@ -45,13 +38,7 @@ fn count(
     }
     drop(load);
     server.terminate()?;
-    let told = std::fs::read_to_string(&log)?;
-    std::fs::remove_file(log)?;
-    let line = told
-        .lines()
-        .find_map(|line| line.split_once("Collected : "));
-    let (_, collected) = line.ok_or("valgrind has counted nothing")?;
-    Ok(collected.trim().parse()?)
+    counted.instructions()
 }
 
 fn main() -> Result<(), Failure> {

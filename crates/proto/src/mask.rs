@@ -5,32 +5,70 @@
 /// `data` in the frame's payload: byte *i* of the payload meets byte *i* mod 4
 /// of the key. Applying it twice restores the data.
 pub fn apply_mask(data: &mut [u8], key: [u8; 4], offset: u64) {
-    let mut rotated = [0; 4];
-    for (i, byte) in rotated.iter_mut().enumerate() {
-        *byte = key[(offset as usize).wrapping_add(i) & 3];
-    }
-    // Whole chunks of a fixed size become vector instructions without any
-    // `unsafe`; the key repeated to that size stays in registers.
-    let mut chunks = data.chunks_exact_mut(64);
-    if chunks.len() > 0 {
-        let mut wide = [0; 64];
-        for (i, byte) in wide.iter_mut().enumerate() {
-            *byte = rotated[i & 3];
-        }
-        for chunk in &mut chunks {
-            for (byte, key) in chunk.iter_mut().zip(&wide) {
-                *byte ^= key;
-            }
+    // The first byte of `data` meets the lowest byte.
+    let key = u32::from_le_bytes(key).rotate_right((offset as u32 & 3) * 8);
+    if data.len() >= 16 {
+        mask_wide(data, key);
+    } else if data.len() >= 4 {
+        mask_words(data, key);
+    } else {
+        for (byte, key) in data.iter_mut().zip(key.to_le_bytes()) {
+            *byte ^= key;
         }
     }
-    let key = u32::from_ne_bytes(rotated);
-    let key = u64::from(key) << 32 | u64::from(key);
-    let (words, rest) = chunks.into_remainder().as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+}
+
+/// The key as seen from `len` bytes further on.
+fn turned(key: u32, len: usize) -> u32 {
+    key.rotate_right((len as u32 & 3) * 8)
+}
+
+/// The key, twice.
+fn repeated(key: u32) -> u64 {
+    u64::from(key) << 32 | u64::from(key)
+}
+
+/// Masks 16 bytes or more, in chunks of fixed sizes, which become vector
+/// instructions without any `unsafe`. The last chunk may overlap the one before
+/// it: it is read before anything is written.
+fn mask_wide(data: &mut [u8], key: u32) {
+    let turned = turned(key, data.len());
+    let Some(&(mut last)) = data.last_chunk::<16>() else {
+        return;
+    };
+    xor(&mut last, repeated(turned));
+    let key = repeated(key);
+    let (chunks, rest) = data.as_chunks_mut::<64>();
+    for chunk in chunks {
+        xor(chunk, key);
     }
-    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
-        *byte ^= key;
+    for chunk in rest.as_chunks_mut::<16>().0 {
+        xor(chunk, key);
+    }
+    if let Some(end) = data.last_chunk_mut() {
+        *end = last;
+    }
+}
+
+/// Masks whole words.
+fn xor<const N: usize>(data: &mut [u8; N], key: u64) {
+    for word in data.as_chunks_mut().0 {
+        *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+    }
+}
+
+/// Masks 4 to 15 bytes, the same way.
+fn mask_words(data: &mut [u8], key: u32) {
+    let turned = turned(key, data.len());
+    let Some(last) = data.last_chunk() else {
+        return;
+    };
+    let last = u32::from_le_bytes(*last) ^ turned;
+    for word in data.as_chunks_mut().0 {
+        *word = (u32::from_le_bytes(*word) ^ key).to_le_bytes();
+    }
+    if let Some(end) = data.last_chunk_mut() {
+        *end = last.to_le_bytes();
     }
 }
 
@@ -42,7 +80,7 @@ mod tests {
     #[test]
     fn each_byte_meets_the_byte_of_the_key_at_its_position_modulo_four() {
         let key = [0x12, 0x34, 0x56, 0x78];
-        for len in [0, 1, 3, 4, 63, 64, 65, 127, 128, 200] {
+        for len in (0..=40).chain([63, 64, 65, 79, 80, 81, 127, 128, 200]) {
             for offset in 0..9_u64 {
                 let plain: Vec<u8> = (0..len).map(|i: u32| (i * 7 % 256) as u8).collect();
                 let mut masked = plain.clone();
