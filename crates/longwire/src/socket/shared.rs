@@ -8,6 +8,7 @@
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     waiters: Arc<Waiters>,
     /// Wakes all that wait.
     waker: Waker,
+    /// Whether there may be more of what was read at once: spares a look.
+    gathering: AtomicBool,
     drive: Drive,
 }
 
@@ -45,6 +48,7 @@ impl Shared {
             driver: Mutex::new(driver),
             waker: Waker::from(waiters.clone()),
             waiters,
+            gathering: AtomicBool::new(false),
             drive,
         })
     }
@@ -84,13 +88,20 @@ impl Shared {
 
     /// The next of several messages that were read at once, which nobody has to wait for.
     pub(super) fn next_gathered(&self) -> Option<Message> {
-        lock(&self.driver).next_gathered()
+        if !self.gathering.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut driver = lock(&self.driver);
+        let message = driver.next_gathered();
+        self.gathering
+            .store(driver.is_gathering(), Ordering::Relaxed);
+        message
     }
 
     /// Takes an answer to one of them, which leaves with the others. The program comes
     /// back for more, or its task, which is the keeper's too, does something else.
     pub(super) fn gather(&self, message: &Message) -> bool {
-        if self.waiters.is_apart() {
+        if !self.gathering.load(Ordering::Relaxed) || self.waiters.is_apart() {
             return false;
         }
         let mut driver = lock(&self.driver);
@@ -121,6 +132,8 @@ impl Shared {
         let (received, made_room) = self.with(|driver, cx| {
             let had_room = driver.has_room();
             let received = poll(driver, cx);
+            self.gathering
+                .store(driver.is_gathering(), Ordering::Relaxed);
             (received, !had_room && driver.has_room())
         });
         if made_room {
