@@ -13,10 +13,9 @@ use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage, MessageKind}
 use tokio::io::AsyncRead;
 
 use super::reader::MessageReader;
+use super::sending::Sending;
 use super::writer::MessageWriter;
-use super::{
-    Handle, Outgoing, Shared, Socket, poll_close, poll_event, poll_message, send, send_from,
-};
+use super::{Handle, Outgoing, Shared, Socket, poll_close, poll_event, poll_message};
 use crate::driver::Wanted;
 use crate::error::{Error, Result};
 use crate::message::{Event, Message};
@@ -47,13 +46,13 @@ impl Sender {
     }
 
     /// As [`Socket::send`].
-    pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
-        send(&self.handle.shared, Outgoing::Message(message.into())).await
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<()>> + Send {
+        Sending::new(&self.handle.shared, Outgoing::Message(message.into()))
     }
 
     /// As [`Socket::send_encoded`].
     pub async fn send_encoded(&self, message: &EncodedMessage) -> Result<()> {
-        send(&self.handle.shared, Outgoing::Encoded(message.clone())).await
+        Sending::new(&self.handle.shared, Outgoing::Encoded(message.clone())).await
     }
 
     /// As [`Socket::send_reader`]. Other messages wait for the end of this one.
@@ -78,19 +77,19 @@ impl Sender {
 
     /// As [`Socket::ping`].
     pub async fn ping(&self, payload: impl Into<Bytes>) -> Result<()> {
-        send(&self.handle.shared, Outgoing::Ping(payload.into())).await
+        Sending::new(&self.handle.shared, Outgoing::Ping(payload.into())).await
     }
 
     /// As [`Socket::pong`].
     pub async fn pong(&self, payload: impl Into<Bytes>) -> Result<()> {
-        send(&self.handle.shared, Outgoing::Pong(payload.into())).await
+        Sending::new(&self.handle.shared, Outgoing::Pong(payload.into())).await
     }
 
     /// Sends a message; gives it back where it was not handed to the connection.
     pub(crate) async fn hand_over(&self, message: Message) -> Result<(), (Error, Option<Message>)> {
-        let mut outgoing = Some(Outgoing::Message(message));
-        let sent = send_from(&self.handle.shared, &mut outgoing).await;
-        sent.map_err(|error| match outgoing {
+        let mut sending = Sending::new(&self.handle.shared, Outgoing::Message(message));
+        let sent = (&mut sending).await;
+        sent.map_err(|error| match sending.take() {
             Some(Outgoing::Message(message)) => (error, Some(message)),
             _ => (error, None),
         })

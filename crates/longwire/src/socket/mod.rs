@@ -1,12 +1,14 @@
 //! A WebSocket as a program holds it: [`Socket`], and its two halves.
 //!
 //! Read `shared` first: it is how handles in several tasks and the keeper work
-//! on one connection. `reader` and `writer` are messages as streams, `queue` is
-//! sending without waiting.
+//! on one connection. `sending` is the future of a message, `reader` and `writer` are
+//! messages as streams, `queue` is sending without waiting.
 
 mod waiters;
 
 mod shared;
+
+mod sending;
 
 mod reader;
 
@@ -41,10 +43,10 @@ use crate::inbox::Piece;
 use crate::message::{Event, Message};
 use crate::options::Options;
 use crate::transport::{Io, Transport, now};
-use crate::waiting::wait;
 
 pub use halves::{Receiver, Sender};
 pub use reader::MessageReader;
+use sending::Sending;
 pub(crate) use shared::{Delivery, Outgoing, Shared, Write};
 pub use writer::MessageWriter;
 
@@ -214,18 +216,14 @@ impl Socket {
     /// # Cancel safety
     ///
     /// Safe: a message is sent whole or not at all, and never twice.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<()> {
-        let message = message.into();
-        if self.shared().gather(&message) {
-            return Ok(());
-        }
-        send(self.shared(), Outgoing::Message(message)).await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<()>> + Send {
+        Sending::new(self.shared(), Outgoing::Message(message.into())).answer()
     }
 
     /// Sends a message that was encoded once for many sockets; otherwise as
     /// [`Socket::send`].
     pub async fn send_encoded(&mut self, message: &EncodedMessage) -> Result<()> {
-        send(self.shared(), Outgoing::Encoded(message.clone())).await
+        Sending::new(self.shared(), Outgoing::Encoded(message.clone())).await
     }
 
     /// The next message as a stream of bytes, whatever its size; otherwise as
@@ -267,12 +265,12 @@ impl Socket {
     /// Sends a ping with a payload of at most 125 bytes; [`Socket::next_event`]
     /// tells of the answer. Heartbeats need no such call.
     pub async fn ping(&mut self, payload: impl Into<Bytes>) -> Result<()> {
-        send(self.shared(), Outgoing::Ping(payload.into())).await
+        Sending::new(self.shared(), Outgoing::Ping(payload.into())).await
     }
 
     /// Sends a pong that nobody asked for, as a sign of life.
     pub async fn pong(&mut self, payload: impl Into<Bytes>) -> Result<()> {
-        send(self.shared(), Outgoing::Pong(payload.into())).await
+        Sending::new(self.shared(), Outgoing::Pong(payload.into())).await
     }
 
     /// Closes the connection: sends a Close frame behind all that was sent, and
@@ -453,16 +451,6 @@ impl<M: Into<Message>> Sink<M> for Socket {
 fn masking_keys() -> MaskingKeys {
     let mut generator: StdRng = rand::make_rng();
     Box::new(move || generator.random())
-}
-
-async fn send(shared: &Shared, outgoing: Outgoing) -> Result<()> {
-    let mut outgoing = Some(outgoing);
-    send_from(shared, &mut outgoing).await
-}
-
-/// Sends what is there, and leaves it there where it is not taken.
-async fn send_from(shared: &Shared, outgoing: &mut Option<Outgoing>) -> Result<()> {
-    wait(|| shared.wake_all(), |cx| shared.poll_send(cx, outgoing)).await
 }
 
 fn poll_event(
