@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 use super::arrival::serve_tcp;
 use super::caps::Full;
 use super::lane::Lane;
+use super::last_answer::answer_last;
 use crate::tls::HTTP_1_1;
 
 /// How long to wait where the system has no more sockets to give.
@@ -141,22 +142,19 @@ async fn secured(
     TlsAcceptor::from(Arc::new(config)).accept(stream).await
 }
 
-/// Tells a client that a cap is reached. The request is read and thrown away:
-/// a socket dropped with unread input takes the answer with it.
+/// Tells a client that a cap is reached.
 async fn answer_full(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     full: Full,
 ) -> std::io::Result<()> {
     let body = format!("{full}\n");
-    let response = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
-         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(response.as_bytes()).await?;
-    stream.shutdown().await?;
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
-    Ok(())
+    answer_last(
+        stream,
+        "503 Service Unavailable",
+        "Retry-After: 1\r\n",
+        &body,
+    )
+    .await
 }
 
 fn is_of_one_connection(error: &std::io::Error) -> bool {

@@ -9,14 +9,13 @@ use http::header::{
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
-use hyper::upgrade::OnUpgrade;
 use longwire_proto::Config;
 use longwire_proto::handshake::server::{Offer, RequestError, is_upgrade};
 
 use super::body::Body;
 use super::origin::OriginCheck;
 use super::route::{Accept, Route, UpgradeRequest, plain};
-use super::upgraded::Upgrading;
+use super::upgraded::Agreed;
 use crate::socket::Info;
 
 /// The headers of a 101 that are the handshake's own.
@@ -54,14 +53,25 @@ pub(super) fn read_offer<B>(request: &Request<B>) -> Result<Offer, RequestError>
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) offer: Offer,
-    pub(super) on_upgrade: OnUpgrade,
     pub(super) parts: Parts,
     pub(super) peer_addr: Option<SocketAddr>,
 }
 
-type Decided = Result<(Response<Body>, Upgrading), Box<Response<Body>>>;
+/// The response that accepts and what follows it, or the one that refuses.
+pub(super) type Decided = Result<(Response<()>, Agreed), Box<Response<Body>>>;
 
 impl Asked {
+    /// A handshake that hyper has read: the socket keeps its URI, which refers to the
+    /// buffer that the request was read into.
+    pub(super) fn new(offer: Offer, mut parts: Parts, peer_addr: Option<SocketAddr>) -> Self {
+        parts.uri = apart(&parts.uri);
+        Self {
+            offer,
+            parts,
+            peer_addr,
+        }
+    }
+
     /// Asks the origin policy and the route's hook.
     pub(super) async fn decide(
         mut self,
@@ -119,21 +129,19 @@ impl Asked {
         let accepted = self
             .offer
             .accept(subprotocol.as_deref(), &config.compression);
-        let (response, compression) = accepted.map_err(|error| {
+        let (mut response, compression) = accepted.map_err(|error| {
             tracing::error!(%error, "the upgrade hook chose a subprotocol that was not offered");
             Box::new(internal_error())
         })?;
-        let mut response = response.map(|()| Body::empty());
         response.headers_mut().extend(headers.clone());
-        let upgrading = Upgrading {
-            on_upgrade: self.on_upgrade,
+        let agreed = Agreed {
             serve: route.serve.clone(),
             drive: route.drive,
             place: None,
             memory: None,
             info: Info {
                 peer_addr: self.peer_addr,
-                uri: apart(&self.parts.uri),
+                uri: self.parts.uri,
                 subprotocol: subprotocol.map(String::into_boxed_str),
                 compression,
                 http_version: self.parts.version,
@@ -141,11 +149,10 @@ impl Asked {
                 ..Info::default()
             },
         };
-        Ok((response, upgrading))
+        Ok((response, agreed))
     }
 }
 
-/// A copy: what was parsed refers to the buffer that the request was read into.
 fn apart(uri: &Uri) -> Uri {
     let copy = Uri::try_from(uri.to_string());
     copy.unwrap_or_default()

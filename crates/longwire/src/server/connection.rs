@@ -1,9 +1,9 @@
 //! One accepted connection: HTTP until it ends or is upgraded, then a socket
 //! until that is closed.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,7 +16,7 @@ use super::caps::Place;
 use super::guard::Guard;
 use super::lane::Lane;
 use super::service::Requests;
-use super::upgraded::{Opened, open_socket};
+use super::upgraded::{Opened, open_upgraded};
 use crate::transport::{Io, Transport};
 
 /// hyper's own least buffer.
@@ -29,11 +29,12 @@ const MOST_FIELDS: usize = 1 << 16;
 /// tells the client, by name.
 const FIELDS_BEYOND: usize = 28;
 
-/// Answers a connection's requests; gives the socket that it becomes.
+/// Answers a connection's requests; gives the socket that it becomes. `into_io` takes the
+/// transport apart into what is under the socket and what is read of it already.
 pub(super) async fn serve<T: Transport>(
     transport: T,
-    into_io: fn(T) -> Io,
-    peer_addr: Option<SocketAddr>,
+    into_io: fn(T) -> (Io, Bytes),
+    requests: Requests,
     place: Place,
     lane: Lane,
 ) -> Option<Opened> {
@@ -42,24 +43,16 @@ pub(super) async fn serve<T: Transport>(
         registry,
         stopping,
     } = lane;
-    let upgrading = Arc::new(Mutex::new(None));
-    let requests = Requests {
-        site: site.clone(),
-        peer_addr,
-        upgrading: upgrading.clone(),
-        memory: place.memory().cloned(),
-    };
-    serve_http(transport, &site, requests, stopping).await;
-    let mut upgrading = upgrading
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()?;
-    upgrading.place = Some(place);
+    serve_http(transport, &site, requests.clone(), stopping).await;
+    let mut upgrading = requests.take_upgrading()?;
+    upgrading.agreed.place = Some(place);
     let taken = |upgraded| {
-        let (transport, unhandled) = take_back(upgraded)?;
-        Some((into_io(transport), unhandled))
+        let (transport, mut unhandled) = take_back(upgraded)?;
+        let (io, rest) = into_io(transport);
+        unhandled.extend_from_slice(&rest);
+        Some((io, unhandled))
     };
-    open_socket(upgrading, taken, &site.options, Some(&registry)).await
+    open_upgraded(upgrading, taken, &site.options, Some(&registry)).await
 }
 
 async fn serve_http<T: Transport>(

@@ -3,8 +3,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::HOST;
@@ -183,22 +183,12 @@ impl Activity {
     ) -> Result<Response<Watched>, Infallible> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.unanswered.fetch_add(1, Ordering::Relaxed);
-        let upgrading = Arc::new(Mutex::new(None));
-        let requests = Requests {
-            site,
-            peer_addr,
-            upgrading: upgrading.clone(),
-            // Each socket has a place of its own.
-            memory: None,
-        };
+        // Each socket has a place of its own.
+        let requests = Requests::new(site, peer_addr, None);
         let unanswered = Unanswered(&self.unanswered);
-        let response = requests.answer(with_host(request)).await?;
+        let response = requests.clone().answer(with_host(request)).await?;
         drop(unanswered);
-        let upgraded = upgrading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(upgraded) = upgraded {
+        if let Some(upgraded) = requests.take_upgrading() {
             // Where the connection is gone, so is the socket.
             let _ = accepting.send(upgraded);
         }

@@ -1,11 +1,12 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `reactor` (the connections of handlers), `registry`, `lane`, `stream`,
-//! `handled` and `upgraded` (a socket), `asked` (a
-//! handshake), `upgrade` and `handshake` (in other servers), `service` (a request), `answers`,
-//! `connection` and `http2` (a connection), `arrival` (which of them), `accepting`,
-//! `listening` (on how many threads) and `serving` (all of them).
+//! `guard`, `rewound` (transports), `reactor` (the connections of handlers), `registry`,
+//! `lane`, `stream`, `handled` and `upgraded` (a socket), `asked` and `head` (a
+//! handshake), `upgrade` and `handshake` (in other servers), `service` and `at_once` (a
+//! request), `answers`, `connection` and `http2` (a connection), `last_answer`, `arrival`
+//! (which of them), `accepting`, `listening` (on how many threads) and `serving` (all of
+//! them).
 
 mod body;
 
@@ -16,6 +17,8 @@ mod route;
 mod caps;
 
 mod guard;
+
+mod rewound;
 
 mod reactor;
 
@@ -31,17 +34,23 @@ mod upgraded;
 
 mod asked;
 
+mod head;
+
 mod upgrade;
 
 mod handshake;
 
 mod service;
 
+mod at_once;
+
 mod answers;
 
 mod connection;
 
 mod http2;
+
+mod last_answer;
 
 mod arrival;
 

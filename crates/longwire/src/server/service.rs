@@ -3,19 +3,20 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use longwire_proto::MemoryBudget;
 use longwire_proto::handshake::server::check_head;
 
-use super::asked::{Asked, asks, internal_error, protocol, read_offer};
+use super::asked::{Asked, Decided, asks, internal_error, protocol, read_offer};
 use super::body::Body;
 use super::caps::{Full, Place};
-use super::route::plain;
+use super::route::{BoxFuture, plain};
 use super::upgraded::Upgrading;
 use super::{Site, WebSocketRoute};
 
@@ -24,12 +25,47 @@ use super::{Site, WebSocketRoute};
 pub(super) struct Requests {
     pub(super) site: Arc<Site>,
     pub(super) peer_addr: Option<SocketAddr>,
-    pub(super) upgrading: Arc<Mutex<Option<Upgrading>>>,
     /// What sockets are counted against.
     pub(super) memory: Option<MemoryBudget>,
+    outcome: Arc<Mutex<Outcome>>,
+}
+
+/// What becomes of a connection's requests.
+#[derive(Default)]
+struct Outcome {
+    /// What is being decided on the next request, where that began before hyper had it.
+    begun: Option<BoxFuture<Decided>>,
+    upgrading: Option<Upgrading>,
 }
 
 impl Requests {
+    pub(super) fn new(
+        site: Arc<Site>,
+        peer_addr: Option<SocketAddr>,
+        memory: Option<MemoryBudget>,
+    ) -> Self {
+        Self {
+            site,
+            peer_addr,
+            memory,
+            outcome: Arc::default(),
+        }
+    }
+
+    /// The next request is a handshake on which this is being decided.
+    pub(super) fn begin(&self, deciding: BoxFuture<Decided>) {
+        self.outcome().begun = Some(deciding);
+    }
+
+    /// The socket that the last request asked for, once it is accepted.
+    pub(super) fn take_upgrading(&self) -> Option<Upgrading> {
+        self.outcome().upgrading.take()
+    }
+
+    fn outcome(&self) -> MutexGuard<'_, Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Answers a request. A panic in a program's hook or handler is a 500.
     pub(super) async fn answer(
         self,
@@ -42,12 +78,17 @@ impl Requests {
             tracing::error!(%method, %uri, "the handler of a request panicked");
             internal_error()
         });
-        tracing::info!(%method, path = %uri.path(), status = response.status().as_u16(), "request");
+        log(&method, uri.path(), response.status());
         Ok(response)
     }
 
     //= rfc6455#4.2.2-6
-    async fn dispatch(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn dispatch(&self, mut request: Request<Incoming>) -> Response<Body> {
+        let begun = self.outcome().begun.take();
+        if let Some(deciding) = begun {
+            let on_upgrade = hyper::upgrade::on(&mut request);
+            return self.conclude(deciding.await, on_upgrade, None);
+        }
         if let Err(error) = check_head(&request, &self.site.options.config.limits) {
             return error.response().map(Into::into);
         }
@@ -80,12 +121,7 @@ impl Requests {
             Err(error) => return error.response().map(Into::into),
         };
         let on_upgrade = hyper::upgrade::on(&mut request);
-        let asked = Asked {
-            offer,
-            on_upgrade,
-            parts: request.into_parts().0,
-            peer_addr: self.peer_addr,
-        };
+        let asked = Asked::new(offer, request.into_parts().0, self.peer_addr);
         let config = &self.site.options.config;
         // An HTTP/1.1 connection has its place already.
         let place = match asked.peer_addr {
@@ -97,20 +133,34 @@ impl Requests {
             }
             _ => None,
         };
-        match asked.decide(&entry.route, &entry.origin, config).await {
+        let decided = asked.decide(&entry.route, &entry.origin, config).await;
+        self.conclude(decided, on_upgrade, place)
+    }
+
+    /// The response to a handshake on which this is decided. `place` is the socket's own.
+    fn conclude(
+        &self,
+        decided: Decided,
+        on_upgrade: OnUpgrade,
+        place: Option<Place>,
+    ) -> Response<Body> {
+        match decided {
             Err(response) => *response,
-            Ok((response, mut upgrading)) => {
+            Ok((response, mut agreed)) => {
                 let own = place.as_ref().and_then(Place::memory);
-                upgrading.memory = own.or(self.memory.as_ref()).cloned();
-                upgrading.place = place;
-                *self
-                    .upgrading
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(upgrading);
-                response
+                agreed.memory = own.or(self.memory.as_ref()).cloned();
+                agreed.place = place;
+                let upgrading = Upgrading { on_upgrade, agreed };
+                self.outcome().upgrading = Some(upgrading);
+                response.map(|()| Body::empty())
             }
         }
     }
+}
+
+/// Logs a request that has its response.
+pub(super) fn log(method: &Method, path: &str, status: StatusCode) {
+    tracing::info!(%method, %path, status = status.as_u16(), "request");
 }
 
 fn too_many(full: Full) -> Response<Body> {

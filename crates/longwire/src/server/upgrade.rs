@@ -21,7 +21,7 @@ use super::origin::{OriginCheck, OriginPolicy};
 use super::registry::Sockets;
 use super::route::{Accept, BoxFuture, IntoRoute, Route};
 use super::stream::Stream;
-use super::upgraded::{Upgrading, serve_socket};
+use super::upgraded::{Agreed, Upgrading, serve_socket};
 use crate::error::{Result, UsageError};
 use crate::options::{Drive, Options, forward_options};
 use crate::socket::Socket;
@@ -51,6 +51,7 @@ use crate::transport::Io;
 #[derive(Debug)]
 pub struct Upgrade {
     asked: Asked,
+    transport: OnUpgrade,
     accept: Accept,
     origin: OriginPolicy,
     missing_origin_allowed: bool,
@@ -124,12 +125,8 @@ impl Upgrade {
             return Err(Rejection::NotUpgradable);
         }
         Ok(Self {
-            asked: Asked {
-                offer,
-                on_upgrade: hyper::upgrade::on(&mut head),
-                parts: head.into_parts().0,
-                peer_addr: None,
-            },
+            transport: hyper::upgrade::on(&mut head),
+            asked: Asked::new(offer, head.into_parts().0, None),
             accept: Accept::new(),
             origin: OriginPolicy::default(),
             missing_origin_allowed: true,
@@ -254,7 +251,7 @@ impl Upgrade {
             .asked
             .judge_origin(&origin)
             .and_then(|()| self.asked.accept(self.accept, &route, &self.options.config));
-        answer(decided, self.options, self.sockets)
+        answer(decided, self.transport, self.options, self.sockets)
     }
 }
 
@@ -272,20 +269,25 @@ fn for_upgrade(from: &mut http::Extensions, to: &mut http::Extensions) {
 
 /// Starts what follows the response.
 fn answer(
-    decided: Result<(Response<Body>, Upgrading), Box<Response<Body>>>,
+    decided: Result<(Response<()>, Agreed), Box<Response<Body>>>,
+    transport: OnUpgrade,
     options: Options,
     sockets: Option<Sockets>,
 ) -> Response<Body> {
     match decided {
         Err(response) => *response,
-        Ok((response, upgrading)) => {
+        Ok((response, agreed)) => {
+            let upgrading = Upgrading {
+                on_upgrade: transport,
+                agreed,
+            };
             let serving = async move {
                 let taken = |upgraded| Some(take_back(upgraded));
                 let registry = sockets.as_ref().map(Sockets::registry);
                 serve_socket(upgrading, taken, &options, registry).await;
             };
             tokio::spawn(serving.in_current_span());
-            response
+            response.map(|()| Body::empty())
         }
     }
 }
@@ -362,13 +364,13 @@ impl<B: Send + 'static> tower_service::Service<Request<B>> for UpgradeService {
             .map_err(Rejection::from)
             .and_then(|()| Upgrade::from_request(&mut request));
         Box::pin(async move {
-            let asked = match upgrade {
-                Ok(upgrade) => upgrade.asked,
+            let (asked, transport) = match upgrade {
+                Ok(upgrade) => (upgrade.asked, upgrade.transport),
                 Err(rejection) => return Ok(rejection.into_response()),
             };
             let config = this.options.config.clone();
             let decided = asked.decide(&this.route, &this.origin, &config).await;
-            Ok(answer(decided, this.options, this.sockets))
+            Ok(answer(decided, transport, this.options, this.sockets))
         })
     }
 }

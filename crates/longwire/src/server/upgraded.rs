@@ -21,9 +21,14 @@ use crate::options::{Drive, Options};
 use crate::socket::{Info, Shared, Socket};
 use crate::transport::{Io, now};
 
-/// A response of 101 that is on its way: what follows once it is out.
+/// A response of 101 that is on its way, and what follows once it is out.
 pub(super) struct Upgrading {
     pub(super) on_upgrade: OnUpgrade,
+    pub(super) agreed: Agreed,
+}
+
+/// What a socket is to be.
+pub(super) struct Agreed {
     pub(super) serve: Serve,
     pub(super) drive: Drive,
     pub(super) info: Info,
@@ -45,27 +50,38 @@ pub(super) struct Opened {
 /// Opens a socket once its response is out; `None` where that fails, or where a reactor
 /// has it. `take_over` gives the transport under an upgraded connection, and what was
 /// read of it beyond the request.
-pub(super) async fn open_socket(
+pub(super) async fn open_upgraded(
     upgrading: Upgrading,
     take_over: impl FnOnce(Upgraded) -> Option<(Io, Vec<u8>)>,
     options: &Options,
     registry: Option<&Arc<Registry>>,
 ) -> Option<Opened> {
-    let Upgrading {
-        on_upgrade,
-        serve,
-        drive,
-        info,
-        place,
-        memory,
-    } = upgrading;
-    let (io, unhandled) = match on_upgrade.await {
+    let (io, unhandled) = match upgrading.on_upgrade.await {
         Ok(upgraded) => take_over(upgraded)?,
         Err(error) => {
             tracing::debug!(%error, "the upgrade failed");
             return None;
         }
     };
+    open_socket(upgrading.agreed, io, unhandled, options, registry)
+}
+
+/// Opens a socket whose response is out; `None` where a reactor has it. `unhandled` is
+/// what was read beyond the request.
+pub(super) fn open_socket(
+    agreed: Agreed,
+    io: Io,
+    unhandled: Vec<u8>,
+    options: &Options,
+    registry: Option<&Arc<Registry>>,
+) -> Option<Opened> {
+    let Agreed {
+        serve,
+        drive,
+        info,
+        place,
+        memory,
+    } = agreed;
     //= rfc6455#4.2.2-14
     let mut connection =
         Connection::server(options.config.clone(), now()).with_compression(info.compression);
@@ -121,7 +137,7 @@ pub(super) async fn serve_socket(
     registry: Option<&Arc<Registry>>,
 ) {
     // Boxed, so that its room is given back.
-    let opening = Box::pin(open_socket(upgrading, take_over, options, registry));
+    let opening = Box::pin(open_upgraded(upgrading, take_over, options, registry));
     if let Some(opened) = opening.await {
         opened.serve().await;
     }

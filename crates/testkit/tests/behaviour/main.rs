@@ -20,6 +20,8 @@ mod client;
 
 mod server;
 
+mod handshake;
+
 mod handler;
 
 mod threads;

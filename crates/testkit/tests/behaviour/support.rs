@@ -90,6 +90,14 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
+    /// A client that has its handshake still to do.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            masked: true,
+        }
+    }
+
     /// A client, its handshake done.
     pub(crate) async fn connect(addr: SocketAddr, path: &str) -> Self {
         let mut stream = TcpStream::connect(addr).await.unwrap();
