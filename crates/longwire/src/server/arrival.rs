@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::at_once::Accepted;
+use super::at_once::{Accepted, accept_at_once};
 use super::caps::Place;
 use super::connection::serve;
 use super::http2::serve_http2;
@@ -58,15 +58,20 @@ pub(super) async fn serve_tcp(
         Box::pin(serve_http2(Rewound::new(first, stream), peer, lane)).await;
         return None;
     }
-    let requests = Requests::new(lane.site.clone(), peer, place.memory().cloned());
-    let Some(mut accepted) = requests.accept_at_once(&first) else {
-        let stream = Rewound::new(first, stream);
-        return Box::pin(serve(stream, rewound, requests, place, lane)).await;
+    let memory = place.memory().cloned();
+    let mut accepted = match accept_at_once(&first, &lane.site, peer) {
+        Ok(accepted) => accepted,
+        Err(begun) => {
+            let requests = Requests::new(lane.site.clone(), peer, memory, begun);
+            let stream = Rewound::new(first, stream);
+            return Box::pin(serve(stream, rewound, requests, place, lane)).await;
+        }
     };
     if let Err(error) = respond(&mut stream, &accepted, lane.site.write_timeout).await {
         tracing::debug!(%error, "the upgrade failed");
         return None;
     }
+    accepted.agreed.memory = memory;
     accepted.agreed.place = Some(place);
     let unhandled = first[accepted.head_len..].to_vec();
     let (options, registry) = (&lane.site.options, Some(&lane.registry));
@@ -111,7 +116,7 @@ async fn serve_tls(
         Box::pin(serve_http2(stream, peer, lane)).await;
         return None;
     }
-    let requests = Requests::new(lane.site.clone(), peer, place.memory().cloned());
+    let requests = Requests::new(lane.site.clone(), peer, place.memory().cloned(), None);
     Box::pin(serve(stream, over_tls, requests, place, lane)).await
 }
 

@@ -79,22 +79,31 @@ impl Asked {
         origin: &OriginCheck,
         config: &Config,
     ) -> Decided {
-        self.judge_origin(origin)?;
-        let accept = match &route.hook {
-            None => Accept::new(),
-            Some(hook) => {
-                let (uri, version) = (self.parts.uri.clone(), self.parts.version);
-                let mut left = Request::new(()).into_parts().0;
-                (left.uri, left.version) = (uri, version);
-                let asked = UpgradeRequest {
-                    parts: std::mem::replace(&mut self.parts, left),
-                    subprotocols: self.offer.subprotocols().to_vec(),
-                    peer_addr: self.peer_addr,
-                };
-                hook(asked).await.map_err(|refuse| Box::new(refuse.0))?
-            }
+        let Some(hook) = &route.hook else {
+            return self.decide_unasked(route, origin, config);
         };
+        self.judge_origin(origin)?;
+        let (uri, version) = (self.parts.uri.clone(), self.parts.version);
+        let mut left = Request::new(()).into_parts().0;
+        (left.uri, left.version) = (uri, version);
+        let asked = UpgradeRequest {
+            parts: std::mem::replace(&mut self.parts, left),
+            subprotocols: self.offer.subprotocols().to_vec(),
+            peer_addr: self.peer_addr,
+        };
+        let accept = hook(asked).await.map_err(|refuse| Box::new(refuse.0))?;
         self.accept(accept, route, config)
+    }
+
+    /// As [`Asked::decide`] where the route has no hook.
+    pub(super) fn decide_unasked(
+        self,
+        route: &Route,
+        origin: &OriginCheck,
+        config: &Config,
+    ) -> Decided {
+        self.judge_origin(origin)?;
+        self.accept(Accept::new(), route, config)
     }
 
     //= rfc8441#5-3

@@ -184,7 +184,7 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.unanswered.fetch_add(1, Ordering::Relaxed);
         // Each socket has a place of its own.
-        let requests = Requests::new(site, peer_addr, None);
+        let requests = Requests::new(site, peer_addr, None, None);
         let unanswered = Unanswered(&self.unanswered);
         let response = requests.clone().answer(with_host(request)).await?;
         drop(unanswered);

@@ -553,10 +553,9 @@ impl Reactor {
 
     fn remove(&mut self, key: usize) {
         let mut entry = self.entries.remove(key);
-        let peer = entry.stream.peer_addr().ok();
         let _ = self.poll.registry().deregister(&mut entry.stream);
         if let Some(closed) = entry.machine.end() {
-            tracing::info!(?peer, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+            tracing::info!(peer = ?entry.stream.peer_addr().ok(), code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
         }
         drop(entry.place);
         self.mailbox.leave();

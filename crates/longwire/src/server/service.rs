@@ -30,11 +30,13 @@ pub(super) struct Requests {
     outcome: Arc<Mutex<Outcome>>,
 }
 
+/// What is being decided on a handshake that hyper has still to read.
+pub(super) type Begun = BoxFuture<Decided>;
+
 /// What becomes of a connection's requests.
-#[derive(Default)]
 struct Outcome {
-    /// What is being decided on the next request, where that began before hyper had it.
-    begun: Option<BoxFuture<Decided>>,
+    /// For the first of them.
+    begun: Option<Begun>,
     upgrading: Option<Upgrading>,
 }
 
@@ -43,18 +45,18 @@ impl Requests {
         site: Arc<Site>,
         peer_addr: Option<SocketAddr>,
         memory: Option<MemoryBudget>,
+        begun: Option<Begun>,
     ) -> Self {
+        let outcome = Outcome {
+            begun,
+            upgrading: None,
+        };
         Self {
             site,
             peer_addr,
             memory,
-            outcome: Arc::default(),
+            outcome: Arc::new(Mutex::new(outcome)),
         }
-    }
-
-    /// The next request is a handshake on which this is being decided.
-    pub(super) fn begin(&self, deciding: BoxFuture<Decided>) {
-        self.outcome().begun = Some(deciding);
     }
 
     /// The socket that the last request asked for, once it is accepted.

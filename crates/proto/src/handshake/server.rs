@@ -352,6 +352,9 @@ fn check_no_body(headers: &HeaderMap) -> Result<(), RequestError> {
 //= rfc6455#4.2.1-10
 fn offered_subprotocols(headers: &HeaderMap) -> Result<Vec<String>, RequestError> {
     let names = list(headers, &SEC_WEBSOCKET_PROTOCOL)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut known = HashSet::new();
     if let Some(name) = names.iter().find(|&&name| !known.insert(name)) {
         return Err(RequestError::RepeatedSubprotocol(shown(name)));

@@ -77,12 +77,14 @@ pub(crate) fn list<'h>(
 /// Whether a list that need not be of tokens alone has this element, in any
 /// case of letters. `Upgrade` may carry versions (`websocket, h2c/1`).
 pub(crate) fn list_has(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .any(|element| trim(element).eq_ignore_ascii_case(wanted))
+    headers.get_all(name).iter().any(|value| {
+        // Most lists have one element.
+        value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes())
+            || value.to_str().is_ok_and(|text| {
+                let mut elements = text.split(',');
+                elements.any(|element| trim(element).eq_ignore_ascii_case(wanted))
+            })
+    })
 }
 
 fn trim(text: &str) -> &str {
