@@ -20,6 +20,7 @@ use super::arrival::serve_tcp;
 use super::caps::Full;
 use super::lane::Lane;
 use super::last_answer::answer_last;
+use super::upgraded::Served;
 use crate::tls::HTTP_1_1;
 
 /// How long to wait where the system has no more sockets to give.
@@ -104,13 +105,7 @@ impl Accepting {
             tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
         }
         let lane = self.lane.clone();
-        // Boxed, so that its room is given back once the connection is a socket.
-        let opening = Box::pin(serve_tcp(stream, peer, place, lane));
-        let served = async move {
-            if let Some(opened) = opening.await {
-                opened.serve().await;
-            }
-        };
+        let served = Served::new(Box::pin(serve_tcp(stream, peer, place, lane)));
         let span = tracing::info_span!("connection", %peer);
         self.connections.spawn(served.instrument(span));
     }

@@ -1,11 +1,10 @@
 //! A socket of a server, from the upgrade to its end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
-use futures_util::FutureExt as _;
-use futures_util::future::{CatchUnwind, Either};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use longwire_proto::{CloseCode, Closed, Connection, MemoryBudget};
 
@@ -16,7 +15,7 @@ use super::registry::{Entry, Registry};
 use super::route::{BoxFuture, NewHandler, Serve};
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::handler::{Context, Guarded, Handler, Machine, MessageRef, SocketInfo};
+use crate::handler::{self, Guarded, Handler, Machine, MessageRef, SocketInfo};
 use crate::options::{Drive, Options};
 use crate::socket::{Info, Shared, Socket};
 use crate::transport::{Io, now};
@@ -38,13 +37,26 @@ pub(super) struct Agreed {
     pub(super) memory: Option<MemoryBudget>,
 }
 
-/// A socket that is open, and its handler.
+/// A socket that is open, and its handler, up to the end of both. Small, as it waits most
+/// of the time.
 pub(super) struct Opened {
     shared: Arc<Shared>,
-    handling: Handling,
+    /// Until the handler is done.
+    handling: Option<BoxFuture<crate::error::Result<()>>>,
+    end: End,
     entry: Option<Entry>,
     place: Option<Place>,
     path: Box<str>,
+}
+
+/// How near the socket's end is.
+enum End {
+    /// The handler has it.
+    Open,
+    /// The handler is done, and the socket may live on elsewhere.
+    Kept,
+    Finishing(BoxFuture<Closed>),
+    Over,
 }
 
 /// Opens a socket once its response is out; `None` where that fails, or where a reactor
@@ -113,20 +125,7 @@ pub(super) fn open_socket(
     let peer = info.peer_addr;
     let entry = registry.map(|registry| registry.enter(shared.clone(), peer));
     let socket = Socket::new(shared.clone(), info);
-    let handling: BoxFuture<_> = match serve {
-        Serve::Socket(handler) => Box::pin(async move { handler(socket).await }),
-        Serve::Handler(make) => Box::pin(async move {
-            let handler = make(&socket.info());
-            serve_handled(socket, Guarded::new(handler)).await
-        }),
-    };
-    Some(Opened {
-        shared,
-        handling: AssertUnwindSafe(handling).catch_unwind(),
-        entry,
-        place,
-        path,
-    })
+    Some(Opened::new(shared, serve, socket, entry, place, path))
 }
 
 /// Opens a socket and serves it to its end.
@@ -139,69 +138,142 @@ pub(super) async fn serve_socket(
     // Boxed, so that its room is given back.
     let opening = Box::pin(open_upgraded(upgrading, take_over, options, registry));
     if let Some(opened) = opening.await {
-        opened.serve().await;
+        opened.await;
+    }
+}
+
+/// What a connection becomes: a socket, or nothing that has to be served. No larger than
+/// that takes.
+pub(super) enum Served {
+    /// Boxed, so that its room is given back once it is a socket.
+    Opening(BoxFuture<Option<Opened>>),
+    Open(Opened),
+}
+
+impl Served {
+    pub(super) fn new(opening: BoxFuture<Option<Opened>>) -> Self {
+        Self::Opening(opening)
+    }
+}
+
+impl Future for Served {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if let Self::Opening(opening) = this {
+            match ready!(opening.as_mut().poll(cx)) {
+                Some(opened) => *this = Self::Open(opened),
+                None => return Poll::Ready(()),
+            }
+        }
+        match this {
+            Self::Opening(_) => Poll::Pending,
+            Self::Open(opened) => Pin::new(opened).poll(cx),
+        }
     }
 }
 
 impl Opened {
-    /// Serves the socket to its end.
-    pub(super) async fn serve(mut self) {
-        let (closed, done) = run(&mut self.handling, &self.shared).await;
-        self.entry = None;
-        self.place = None;
-        //= rfc6455#7.1.7-2
-        tracing::info!(path = self.path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
-        // A handler may go on without its socket.
-        if !done {
-            tell(&self.handling.await);
+    fn new(
+        shared: Arc<Shared>,
+        serve: Serve,
+        socket: Socket,
+        entry: Option<Entry>,
+        place: Option<Place>,
+        path: Box<str>,
+    ) -> Self {
+        let handling = catch_unwind(AssertUnwindSafe(|| -> BoxFuture<_> {
+            match serve {
+                Serve::Socket(handler) => handler(socket),
+                Serve::Handler(make) => Box::pin(async move {
+                    let handler = make(&socket.info());
+                    serve_handled(socket, Guarded::new(handler)).await
+                }),
+            }
+        }));
+        let mut opened = Self {
+            shared,
+            handling: None,
+            end: End::Open,
+            entry,
+            place,
+            path,
+        };
+        match handling {
+            Ok(handling) => opened.handling = Some(handling),
+            Err(panic) => opened.handled(&Err(panic)),
         }
+        opened
+    }
+
+    /// The handler's turn; what it came to, once.
+    fn poll_handling(&mut self, cx: &mut Context<'_>) -> Option<Handled> {
+        let handling = self.handling.as_mut()?;
+        let handled = match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return None,
+            Ok(Poll::Ready(result)) => Ok(result),
+            Err(panic) => Err(panic),
+        };
+        self.handling = None;
+        Some(handled)
+    }
+
+    /// The handler is done, or has failed: what becomes of the socket.
+    fn handled(&mut self, handled: &Handled) {
+        let done = is_done(handled);
+        if let End::Open = self.end {
+            if done {
+                self.end = End::Kept;
+            } else {
+                self.finish(CloseCode::INTERNAL_ERROR);
+            }
+        }
+    }
+
+    fn finish(&mut self, code: CloseCode) {
+        let shared = self.shared.clone();
+        // Boxed, as what seldom happens should take no room before.
+        self.end = End::Finishing(Box::pin(async move { shared.finish(code).await }));
     }
 }
 
-/// A handler at work.
-type Handling = CatchUnwind<AssertUnwindSafe<BoxFuture<crate::error::Result<()>>>>;
+/// Serves the socket to its end.
+impl Future for Opened {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.shared.keep_in(cx);
+        // The handler is asked first: a socket that was let go of by a handler that
+        // failed is closed with the code for that.
+        if let Some(handled) = this.poll_handling(cx) {
+            this.handled(&handled);
+        }
+        loop {
+            match &mut this.end {
+                End::Open | End::Kept => {
+                    ready!(this.shared.poll_keep(cx));
+                    this.finish(CloseCode::NORMAL);
+                }
+                End::Finishing(finishing) => {
+                    let closed = ready!(finishing.as_mut().poll(cx));
+                    this.end = End::Over;
+                    this.entry = None;
+                    this.place = None;
+                    //= rfc6455#7.1.7-2
+                    tracing::info!(path = this.path, code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
+                }
+                // A handler may go on without its socket.
+                End::Over if this.handling.is_some() => return Poll::Pending,
+                End::Over => return Poll::Ready(()),
+            }
+        }
+    }
+}
 
 /// What a handler came to, or the panic that ended it.
 type Handled = Result<crate::error::Result<()>, Box<dyn std::any::Any + Send>>;
-
-/// Runs the handler, and keeps the socket in order while it does and after, up to
-/// the end of the connection. Says whether the handler is done.
-async fn run(handling: &mut Handling, shared: &Shared) -> (Closed, bool) {
-    // The handler is asked first: a socket that was let go of by a handler that
-    // failed is closed with the code for that.
-    let result = std::future::poll_fn(|cx| {
-        shared.keep_in(cx);
-        match handling.poll_unpin(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending => shared.poll_keep(cx).map(|()| None),
-        }
-    })
-    .await;
-    let Some(result) = result else {
-        // The program has let go of the socket, or the connection is over.
-        // Boxed, as what seldom happens should take no room before.
-        let finishing = Box::pin(shared.finish(CloseCode::NORMAL));
-        return match futures_util::future::select(finishing, handling).await {
-            Either::Left((closed, _)) => (closed, false),
-            Either::Right((result, finishing)) => {
-                tell(&result);
-                (finishing.await, true)
-            }
-        };
-    };
-    let done = is_done(&result);
-    drop(result);
-    if done {
-        // The socket may live on elsewhere.
-        std::future::poll_fn(|cx| shared.poll_keep(cx)).await;
-    }
-    let code = if done {
-        CloseCode::NORMAL
-    } else {
-        CloseCode::INTERNAL_ERROR
-    };
-    (Box::pin(shared.finish(code)).await, true)
-}
 
 /// Whether a handler has done its work; logs it where it has not.
 fn is_done(result: &Handled) -> bool {
@@ -228,12 +300,12 @@ fn made(make: &NewHandler, info: &Info) -> Guarded {
 struct Failed;
 
 impl Handler for Failed {
-    fn open(&mut self, context: &mut Context<'_>) {
+    fn open(&mut self, context: &mut handler::Context<'_>) {
         // A code that can be sent.
         let _ = context.close(CloseCode::INTERNAL_ERROR, "");
     }
 
-    fn message(&mut self, _: &mut Context<'_>, _: MessageRef<'_>) {}
+    fn message(&mut self, _: &mut handler::Context<'_>, _: MessageRef<'_>) {}
 }
 
 /// The socket under plain TCP.
