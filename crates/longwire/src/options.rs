@@ -6,6 +6,9 @@ use std::time::Duration;
 use longwire_proto::{Compression, Config, Heartbeat, Limits, MemoryBudget};
 
 /// Who drives a socket while the program waits for something else.
+///
+/// What is read ahead is counted in the memory budget, and so is the rest of what was
+/// read with it: at most 256 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Drive {
     /// Whoever awaits it. While nobody waits for messages, up to about 64 KiB of

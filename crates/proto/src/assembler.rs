@@ -178,26 +178,21 @@ impl Assembler {
         }
     }
 
-    /// Makes room for more payload of the message that is arriving, where that goes into
-    /// its buffer as it comes.
-    pub(crate) fn make_room(&mut self, limits: &Limits) -> Result<(), ProtocolError> {
-        match self.unfinished.as_deref_mut() {
-            Some(message) if message.is_as_it_comes() => {
-                let needed = message.buffer.len() + 1;
-                message.plain(&mut self.share, limits, 0).grow(needed)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The buffer of the message that is arriving, where its payload goes there as it
-    /// comes.
-    pub(crate) fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
+    /// The buffer of the message that is arriving, with room for so many bytes at least,
+    /// where its payload goes there as it comes, enough of it has arrived, and there is memory
+    /// for that.
+    pub(crate) fn payload_buffer(&mut self, room: usize, limits: &Limits) -> Option<&mut Vec<u8>> {
         let message = self.unfinished.as_deref_mut()?;
-        if !message.is_as_it_comes() {
+        if message.compressed || !matches!(message.form, Form::Whole) {
             return None;
         }
-        message.lent = Some(message.buffer.len());
+        let held = message.buffer.len();
+        if room > held.saturating_mul(1 + GROWTH) {
+            return None;
+        }
+        let mut plain = message.plain(&mut self.share, limits, 0);
+        plain.grow(held, held + room).ok()?;
+        message.lent = Some(held);
         Some(&mut message.buffer)
     }
 
@@ -371,11 +366,6 @@ impl Unfinished {
         }
     }
 
-    /// Whether the buffer has the payload as it comes.
-    fn is_as_it_comes(&self) -> bool {
-        !self.compressed && matches!(self.form, Form::Whole)
-    }
-
     /// Bytes held beside the buffer.
     fn history_held(&self) -> usize {
         match &self.form {
@@ -466,8 +456,8 @@ struct Plain<'m> {
 }
 
 impl Plain<'_> {
-    /// Makes room for so many bytes in all.
-    fn grow(&mut self, needed: usize) -> Result<(), ProtocolError> {
+    /// Makes room for so many bytes in all, or for more where so many have arrived.
+    fn grow(&mut self, arrived: usize, needed: usize) -> Result<(), ProtocolError> {
         let message = &mut *self.message;
         let held = message.buffer.capacity();
         if needed <= held {
@@ -478,7 +468,7 @@ impl Plain<'_> {
         let (mut step, most) = match (message.compressed, message.last_announced) {
             (true, _) => (held, self.max),
             (false, true) => {
-                let step = needed.saturating_mul(GROWTH).max(LEAST_GROWTH);
+                let step = arrived.saturating_mul(GROWTH).max(LEAST_GROWTH);
                 (
                     step,
                     usize::try_from(message.announced).unwrap_or(usize::MAX),
@@ -511,7 +501,7 @@ impl PlainSink for Plain<'_> {
             Form::Pieces { history, .. } => history.push(plain),
             Form::Whole => check_size(needed as u64, self.max)?,
         }
-        self.grow(needed)?;
+        self.grow(needed, needed)?;
         self.message.buffer.extend_from_slice(plain);
         Ok(())
     }

@@ -161,7 +161,7 @@ impl Driver {
     /// Counts what waits for the program. Where the budget has no memory for it,
     /// the connection fails: nothing more will come.
     fn count_held(&mut self) {
-        let held = self.inbox.held() + self.stream.held();
+        let held = self.inbox.held() + self.stream.held() + self.unhandled.bytes.capacity();
         if let Err(BudgetExhausted { used, total, .. }) = self.share.resize(held) {
             let limit = Limit::MemoryBudget;
             self.connection.refuse(limit, used, total, now());
@@ -364,13 +364,11 @@ impl Driver {
             // What is left is to write, and time.
             return Poll::Pending;
         }
-        if self.connection.wants_payload()
-            && let Some(buffer) = self.connection.payload_buffer(now())
-        {
+        if let Some(buffer) = self.connection.payload_buffer() {
             let read = ready!(link.io.poll_read_into(cx, buffer));
             return Poll::Ready(self.count_read(read).and_then(|_| {
                 let (event, beyond) = self.connection.handle_payload(now());
-                self.unhandled.bytes.extend_from_slice(&beyond);
+                self.keep_unhandled(&beyond);
                 event.map(Arrival::from_proto)
             }));
         }
@@ -382,10 +380,18 @@ impl Driver {
             Poll::Ready(self.count_read(read).and_then(|count| {
                 let mut input = Input::new(&mut scratch[..count]);
                 let event = self.handle_input(&mut input);
-                self.unhandled.bytes.extend_from_slice(input.as_slice());
+                self.keep_unhandled(input.as_slice());
                 event
             }))
         })
+    }
+
+    fn keep_unhandled(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.unhandled.bytes.reserve_exact(bytes.len());
+            self.unhandled.bytes.extend_from_slice(bytes);
+            self.count_held();
+        }
     }
 
     /// How many bytes a read has brought, if any.
@@ -419,10 +425,12 @@ impl Driver {
         let mut input = Input::new(&mut bytes[handled..]);
         let event = self.handle_input(&mut input);
         let left = input.len();
-        self.unhandled.at = 0;
         if left > 0 {
             self.unhandled.at = bytes.len() - left;
             self.unhandled.bytes = bytes;
+        } else {
+            self.unhandled.at = 0;
+            self.count_held();
         }
         event
     }

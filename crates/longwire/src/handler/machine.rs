@@ -5,7 +5,7 @@ use std::time::Instant;
 use longwire_proto::limits::{BudgetExhausted, Share};
 use longwire_proto::{
     CloseCode, CloseFrame, Closed, Connection, Data, EncodedBatch, Event, Input, Limit,
-    MemoryBudget, Role, Text, TransportState,
+    MemoryBudget, Role, SendError, Text, TransportState,
 };
 
 use super::{Context, Guarded, Handler, MessageRef, Wire};
@@ -52,7 +52,8 @@ impl Machine {
     /// The connection is open, and this was read behind the handshake.
     pub(crate) fn open(&mut self, bytes: &mut [u8], mut wire: Wire<'_>, now: Instant) -> Flow {
         self.call(&mut wire, now, Handler::open);
-        self.read(bytes, wire, now)
+        self.handle(bytes, &mut wire, now);
+        self.flush(&mut wire, now)
     }
 
     /// These bytes were read.
@@ -62,14 +63,24 @@ impl Machine {
         self.flush(&mut wire, now)
     }
 
-    /// What follows has been read into the buffer that the connection has given.
+    /// Where what follows is read into, if that is the buffer of a large message. A peer
+    /// that does not take its answers is not read so.
+    pub(crate) fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        if self.unhandled.is_some() || self.connection.is_output_full() {
+            return None;
+        }
+        self.connection.payload_buffer()
+    }
+
+    /// What follows has been read into that buffer.
     pub(crate) fn read_payload(&mut self, mut wire: Wire<'_>, now: Instant) -> Flow {
         wire.set_blocked(self.blocked);
         let (event, mut beyond) = self.connection.handle_payload(now);
         if let Some(event) = event {
             self.hand_out(&event, &mut wire, now);
         }
-        self.read(&mut beyond, wire, now)
+        self.handle(&mut beyond, &mut wire, now);
+        self.flush(&mut wire, now)
     }
 
     /// The transport takes more.
@@ -133,6 +144,12 @@ impl Machine {
             match taken {
                 // There may be room again.
                 Ok(taken) if taken > 0 => sent += taken,
+                Err(SendError::LimitExceeded { limit, value, max }) => {
+                    self.connection.refuse(limit, value, max, now);
+                    wire.flush(&mut self.connection, now);
+                    self.blocked = wire.is_blocked();
+                    return Delivery::Gone;
+                }
                 _ => break,
             }
         }

@@ -1,14 +1,17 @@
 //! A connection and its handler without a transport.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use longwire_proto::mask::apply_mask;
-use longwire_proto::{Config, Connection, FrameHeader, Limits, MemoryBudget, Opcode};
+use longwire_proto::{
+    Config, Connection, EncodedBatch, EncodedMessage, FrameHeader, Limits, MemoryBudget, Opcode,
+};
 
-use super::{Context, Flow, Gathered, Guarded, Home, Machine, MessageRef, Wire};
-use crate::socket::Write;
+use super::{Context, Flow, Gathered, Guarded, Handler, Home, Machine, MessageRef, Wire};
+use crate::socket::{Delivery, Write};
 use crate::topic::{Crowd, Reactor};
 
 /// A machine that echoes.
@@ -28,7 +31,9 @@ fn echo_with(config: Config) -> Machine {
 fn wire_to<'a>(gathered: &'a mut Gathered, write: &'a mut Write<'a>) -> Wire<'a> {
     struct Nobody;
     impl Reactor for Nobody {
-        fn summon(&self, _: Arc<Crowd>) {}
+        fn summon(&self, _: Arc<Crowd>) -> bool {
+            false
+        }
     }
     static NOBODY: LazyLock<Arc<dyn Reactor>> = LazyLock::new(|| Arc::new(Nobody));
     let home = Home::Reactor {
@@ -226,4 +231,95 @@ fn answers_and_requests_that_wait_are_held_within_the_memory_budget() {
         drop(machine);
         assert_eq!(budget.used(), 0);
     }
+}
+
+#[test]
+fn a_handler_that_was_told_to_wait_is_told_to_go_on_whatever_it_was_called_for() {
+    /// Sends more than is taken, and counts how often it may go on.
+    struct Teller(Arc<AtomicUsize>);
+    impl Handler for Teller {
+        fn open(&mut self, context: &mut Context<'_>) {
+            context.send(&[0; 5000][..]).unwrap();
+            assert!(context.is_blocked());
+        }
+
+        fn message(&mut self, context: &mut Context<'_>, _: MessageRef<'_>) {
+            self.open(context);
+        }
+
+        fn drain(&mut self, context: &mut Context<'_>) {
+            assert!(!context.is_blocked());
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let drained = Arc::new(AtomicUsize::new(0));
+    let connection = Connection::server(Config::default(), Instant::now());
+    let handler = Box::new(Teller(drained.clone()));
+    let mut machine = Machine::new(connection, Guarded::new(handler));
+    let mut gathered = Gathered::default();
+    let (small, _) = frames(&[10]);
+    let (large, _) = frames(&[40_000]);
+    for (turn, times) in ["open", "small", "large"].into_iter().zip(1..) {
+        // The transport takes nothing at first, and all from then on.
+        let mut refused = false;
+        let mut write = |slices: &[IoSlice<'_>]| {
+            if !std::mem::replace(&mut refused, true) {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        };
+        let now = Instant::now();
+        if turn == "large" {
+            let mut never = |_: &[IoSlice<'_>]| unreachable!();
+            let start = wire_to(&mut gathered, &mut never);
+            machine.read(&mut large[..10_000].to_vec(), start, now);
+            machine
+                .payload_buffer()
+                .unwrap()
+                .extend_from_slice(&large[10_000..]);
+        }
+        let wire = wire_to(&mut gathered, &mut write);
+        match turn {
+            "open" => machine.open(&mut [], wire, now),
+            "small" => machine.read(&mut small.clone(), wire, now),
+            _ => machine.read_payload(wire, now),
+        };
+        assert!(machine.is_blocked(), "{turn}");
+        machine.write(wire_to(&mut gathered, &mut write), now);
+        assert_eq!(drained.load(Ordering::Relaxed), times, "{turn}");
+    }
+}
+
+#[test]
+fn a_large_message_waits_for_room_for_its_answer_as_others_do() {
+    let limits = Limits::default().output_high_water(1000);
+    let mut config = Config::default();
+    config.limits = limits;
+    let mut machine = echo_with(config);
+    let mut gathered = Gathered::default();
+    let (input, expected) = frames(&[40_000]);
+    let now = Instant::now();
+    let mut none = |_: &[IoSlice<'_>]| Err(ErrorKind::WouldBlock.into());
+    let wire = wire_to(&mut gathered, &mut none);
+    machine.read(&mut input[..10_000].to_vec(), wire, now);
+    assert!(machine.payload_buffer().is_some());
+    // Something else fills the output meanwhile.
+    let news = EncodedBatch::new(vec![EncodedMessage::binary(&[7; 5000])]);
+    let delivered = machine.deliver(&news, wire_to(&mut gathered, &mut none), now);
+    assert_eq!(delivered, Delivery::Taken(1));
+    assert!(machine.payload_buffer().is_none());
+    let wire = wire_to(&mut gathered, &mut none);
+    let flow = machine.read(&mut input[10_000..].to_vec(), wire, now);
+    assert_eq!(flow, Flow::Wait);
+    let mut taken = Vec::new();
+    let mut write = |slices: &[IoSlice<'_>]| {
+        let before = taken.len();
+        slices
+            .iter()
+            .for_each(|slice| taken.extend_from_slice(slice));
+        Ok(taken.len() - before)
+    };
+    let flow = machine.write(wire_to(&mut gathered, &mut write), now);
+    assert_eq!(flow, Flow::Read);
+    assert!(taken.ends_with(&expected) && taken.len() == 5004 + expected.len());
 }

@@ -1,6 +1,6 @@
 //! A handler over a socket of any transport: what the reactor does for plain TCP.
 
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use futures_util::future::poll_fn;
 
@@ -56,9 +56,8 @@ impl Serving {
                 if self.blocked && socket.poll_written(cx).is_ready() {
                     return Poll::Ready(None);
                 }
-                if socket.is_full() {
-                    return Poll::Pending;
-                }
+                // Where answers to come do not fit, those that wait are written first.
+                ready!(socket.poll_room(cx));
                 socket.poll_message(cx).map(Some)
             })
             .await;

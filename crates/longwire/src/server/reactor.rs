@@ -8,6 +8,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use longwire_proto::{CloseCode, EncodedBatch};
@@ -26,8 +27,8 @@ use crate::transport::{now, with_scratch};
 /// Events taken at once.
 const EVENTS: usize = 1024;
 
-/// Reads from one connection before others have their turn.
-const READS: usize = 8;
+/// Bytes read from one connection before others have their turn.
+const READ: usize = 1 << 20;
 
 /// What mail comes under among the events.
 const MAIL: Token = Token(usize::MAX);
@@ -91,12 +92,19 @@ impl Mailbox {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Drops the connections that have come too late.
+    /// Drops the connections that have come too late, and tells topics that nobody
+    /// delivers.
     fn lose_late(&self) {
-        let late = std::mem::take(&mut self.lock().adopted);
+        let mut letters = self.lock();
+        let late = std::mem::take(&mut letters.adopted);
+        let crowds = std::mem::take(&mut letters.crowds);
+        drop(letters);
         for adopted in late {
             drop(adopted);
             self.leave();
+        }
+        for crowd in crowds {
+            crowd.end();
         }
     }
 
@@ -155,8 +163,16 @@ impl Mailbox {
 }
 
 impl topic::Reactor for Mailbox {
-    fn summon(&self, crowd: Arc<Crowd>) {
+    fn summon(&self, crowd: Arc<Crowd>) -> bool {
+        if self.has_ended() {
+            return false;
+        }
         self.tell(|letters| letters.crowds.push(crowd));
+        // It may have ended meanwhile.
+        if self.has_ended() {
+            self.lose_late();
+        }
+        true
     }
 }
 
@@ -196,6 +212,8 @@ struct Entry {
     number: u64,
     /// Whether it is not read until more can be written.
     paused: bool,
+    /// Whether it is among those that have more to read.
+    unfinished: bool,
     /// Whether our side is ended.
     shut: bool,
     /// Whether the peer has ended its side: there will be no more events to read at.
@@ -203,7 +221,13 @@ struct Entry {
     /// When it is looked at next.
     due: Option<Instant>,
     place: Option<Place>,
+    /// Woken when more can be sent to it.
+    waiting: Option<Box<Waiting>>,
 }
+
+/// Subscribers that could not take all that topics had for them.
+#[derive(Default)]
+struct Waiting(Vec<Waker>);
 
 /// The connections of one thread.
 struct Reactor {
@@ -221,10 +245,6 @@ struct Reactor {
     unfinished: Vec<usize>,
     /// Topics that have something to deliver.
     crowds: Vec<Arc<Crowd>>,
-    /// Those with subscribers that are slow.
-    slow: Vec<Arc<Crowd>>,
-    /// Whether a connection has just taken all that waited for it.
-    drained: bool,
     gathered: Gathered,
     stopping: bool,
 }
@@ -249,8 +269,6 @@ impl Reactor {
             dues: BinaryHeap::new(),
             unfinished: Vec::new(),
             crowds: Vec::new(),
-            slow: Vec::new(),
-            drained: false,
             gathered: Gathered::default(),
             stopping: false,
         };
@@ -280,10 +298,10 @@ impl Reactor {
                 }
             }
             for key in std::mem::take(&mut self.unfinished) {
+                if let Some(entry) = self.entries.get_mut(key) {
+                    entry.unfinished = false;
+                }
                 self.serve(key, instant);
-            }
-            if std::mem::take(&mut self.drained) {
-                self.crowds.append(&mut self.slow);
             }
             for crowd in std::mem::take(&mut self.crowds) {
                 self.deliver(crowd, instant);
@@ -298,19 +316,14 @@ impl Reactor {
             reactor: self,
             instant,
         });
-        let slow = &mut self.slow;
-        match progress {
-            Progress::More => self.crowds.push(crowd),
-            Progress::Waiting if !slow.iter().any(|one| Arc::ptr_eq(one, &crowd)) => {
-                slow.push(crowd);
-            }
-            _ => {}
+        if progress == Progress::More {
+            self.crowds.push(crowd);
         }
     }
 
     /// How long to wait for events at most.
     fn wait(&self) -> Option<Duration> {
-        if !self.unfinished.is_empty() || !self.crowds.is_empty() || self.drained {
+        if !self.unfinished.is_empty() || !self.crowds.is_empty() {
             return Some(Duration::ZERO);
         }
         let Reverse((due, _)) = self.dues.peek()?;
@@ -380,10 +393,12 @@ impl Reactor {
             machine,
             number,
             paused: false,
+            unfinished: false,
             shut: false,
             ended: false,
             due: None,
             place,
+            waiting: None,
         });
         self.turn(key, |machine, wire| {
             machine.open(&mut unhandled, wire, instant)
@@ -415,16 +430,21 @@ impl Reactor {
 
     /// Reads what there is, and has it handled.
     fn serve(&mut self, key: usize, instant: Instant) {
-        for _ in 0..READS {
+        let mut taken = 0;
+        while taken < READ {
             if self.entries.get(key).is_none_or(|entry| entry.paused) {
                 return;
             }
-            let more = match self.read_payload(key, instant) {
-                Some((read, room)) => self.take(key, instant, read, room, |machine, wire, _| {
-                    machine.read_payload(wire, instant)
-                }),
+            let more = match self.read_payload(key) {
+                Some((read, room)) => {
+                    taken += read.as_ref().map_or(0, |count| *count);
+                    self.take(key, instant, read, room, |machine, wire, _| {
+                        machine.read_payload(wire, instant)
+                    })
+                }
                 None => with_scratch(|scratch| {
                     let read = self.entries[key].stream.read(scratch);
+                    taken += read.as_ref().map_or(0, |count| *count);
                     self.take(key, instant, read, scratch.len(), |machine, wire, count| {
                         machine.read(&mut scratch[..count], wire, instant)
                     })
@@ -434,16 +454,25 @@ impl Reactor {
                 return;
             }
         }
-        self.unfinished.push(key);
+        self.leave_unfinished(key);
+    }
+
+    /// Has a connection read on when others have had their turn.
+    fn leave_unfinished(&mut self, key: usize) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && !std::mem::replace(&mut entry.unfinished, true)
+        {
+            self.unfinished.push(key);
+        }
     }
 
     /// Reads what belongs into the buffer of a large message, if one arrives; tells what
     /// there was room for too.
-    fn read_payload(&mut self, key: usize, instant: Instant) -> Option<(io::Result<usize>, usize)> {
+    fn read_payload(&mut self, key: usize) -> Option<(io::Result<usize>, usize)> {
         let Entry {
             stream, machine, ..
         } = &mut self.entries[key];
-        let buffer = machine.connection.payload_buffer(instant)?;
+        let buffer = machine.payload_buffer()?;
         let room = buffer.capacity() - buffer.len();
         let read = rustix::net::recv(&*stream, spare_capacity(buffer), RecvFlags::empty());
         Some((read.map(|(count, _)| count).map_err(Into::into), room))
@@ -497,7 +526,6 @@ impl Reactor {
             key,
             number: *number,
         };
-        let was_blocked = machine.is_blocked();
         let mut write = |slices: &[io::IoSlice<'_>]| match slices {
             [one] => (&*stream).write(one),
             slices => (&*stream).write_vectored(slices),
@@ -512,7 +540,12 @@ impl Reactor {
             *gathered = Gathered::default();
             machine.lose()
         });
-        self.drained |= was_blocked && !machine.is_blocked();
+        if !machine.is_blocked() {
+            // Topics may have more for it.
+            if let Some(waiting) = entry.waiting.take() {
+                waiting.0.into_iter().for_each(Waker::wake);
+            }
+        }
         if flow == Flow::Drop {
             return self.remove(key);
         }
@@ -522,7 +555,7 @@ impl Reactor {
         let waits = flow == Flow::Wait;
         if std::mem::replace(&mut entry.paused, waits) && !waits {
             // What was not read meanwhile is no new event.
-            self.unfinished.push(key);
+            self.leave_unfinished(key);
         }
         self.schedule(key);
     }
@@ -579,7 +612,12 @@ impl Delivering<'_> {
 }
 
 impl Deliver for Delivering<'_> {
-    fn deliver(&mut self, target: &Target, batch: &EncodedBatch) -> Delivery {
+    fn deliver(
+        &mut self,
+        target: &Target,
+        batch: &EncodedBatch,
+        again: &dyn Fn() -> Waker,
+    ) -> Delivery {
         let Some(key) = self.find(target) else {
             return Delivery::Gone;
         };
@@ -588,6 +626,13 @@ impl Deliver for Delivering<'_> {
             delivery = machine.deliver(batch, wire, self.instant);
             machine.flow()
         });
+        let whole = Delivery::Taken(batch.messages().len());
+        if delivery != Delivery::Gone
+            && delivery != whole
+            && let Some(entry) = self.reactor.entries.get_mut(key)
+        {
+            entry.waiting.get_or_insert_default().0.push(again());
+        }
         delivery
     }
 
@@ -605,6 +650,9 @@ impl Drop for Reactor {
     fn drop(&mut self) {
         self.drop_all();
         self.mailbox.ended.store(true, Ordering::Release);
+        for crowd in self.crowds.drain(..) {
+            crowd.end();
+        }
         // What was on its way here ends too.
         self.mailbox.lose_late();
     }

@@ -391,10 +391,9 @@ impl Socket {
         self.shared().connection(|connection| connection.is_open())
     }
 
-    /// Whether so much waits to be sent that no message is taken.
-    pub(crate) fn is_full(&self) -> bool {
-        self.shared()
-            .connection(|connection| connection.is_open() && connection.is_output_full())
+    /// Ready once a message would be taken.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared().poll_room(cx)
     }
 
     /// Ready once nothing waits to be sent.

@@ -46,7 +46,7 @@ impl Future for Sending<'_> {
         let this = self.get_mut();
         if this.answers
             && let Some(Outgoing::Message(message)) = &this.outgoing
-            && this.shared.gather(message)
+            && this.shared.gather(cx, message)
         {
             this.outgoing = None;
             return Poll::Ready(Ok(()));

@@ -100,8 +100,9 @@ impl Shared {
 
     /// Takes an answer to one of them, which leaves with the others. The program comes
     /// back for more, or its task, which is the keeper's too, does something else.
-    pub(super) fn gather(&self, message: &Message) -> bool {
-        if !self.gathering.load(Ordering::Relaxed) || self.waiters.is_apart() {
+    pub(super) fn gather(&self, cx: &Context<'_>, message: &Message) -> bool {
+        let here = !self.waiters.is_apart() && self.waiters.keeps(cx);
+        if !here || !self.gathering.load(Ordering::Relaxed) {
             return false;
         }
         let mut driver = lock(&self.driver);
@@ -296,9 +297,9 @@ impl Shared {
     }
 
     /// Sends messages that were encoded for many sockets, where nothing waits before
-    /// them: as many as there is room for. Where that is none, whoever asks is woken when
-    /// there may be.
-    pub(crate) fn deliver(&self, batch: &EncodedBatch, cx: &Context<'_>) -> Delivery {
+    /// them: as many as there is room for. Where that is not all, what `again` gives is
+    /// woken when there may be more.
+    pub(crate) fn deliver(&self, batch: &EncodedBatch, again: &dyn Fn() -> Waker) -> Delivery {
         let messages = batch.messages();
         let mut sent = 0;
         let mut waits = false;
@@ -313,7 +314,7 @@ impl Shared {
                 Delivery::Taken(0) if waits => return Delivery::Taken(sent),
                 Delivery::Taken(0) => {
                     // Once more, so that nothing falls between looking and waiting.
-                    self.waiters.wait(cx);
+                    self.waiters.wait(&Context::from_waker(&again()));
                     waits = true;
                 }
                 // There may be room again.
@@ -337,6 +338,11 @@ impl Shared {
                 match driver.send_batch(cx, batch) {
                     Ok(taken) => Delivery::Taken(taken),
                     Err(SendError::Closed) => Delivery::Gone,
+                    // As where a batch that is sent as it is has to wait.
+                    Err(SendError::LimitExceeded { limit, value, max }) => {
+                        driver.connection.refuse(limit, value, max, now());
+                        Delivery::Gone
+                    }
                     Err(_) => Delivery::Taken(0),
                 }
             };

@@ -45,7 +45,14 @@ impl Waiters {
             }
         }
         self.apart.store(apart, Ordering::Relaxed);
-        self.receiving.store(true, Ordering::Release);
+        if apart {
+            // One that wakes at the same time either sees this, or is seen by it: what it
+            // had to tell is there then.
+            self.receiving.swap(true, Ordering::AcqRel);
+        } else {
+            // The keeper is woken each time.
+            self.receiving.store(true, Ordering::Release);
+        }
     }
 
     /// Whether the program receives in another task than the keeper's.
@@ -126,8 +133,7 @@ impl Wake for Waiters {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let receiving = self.receiving.load(Ordering::Acquire);
-        self.stop_receiving();
+        let receiving = self.receiving.swap(false, Ordering::AcqRel);
         if let Some(keeper) = self.keeper.get() {
             keeper.wake_by_ref();
         }
@@ -149,17 +155,71 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::task::Context;
 
+    use std::sync::atomic::AtomicUsize;
+
     use futures_util::task::noop_waker;
 
     use super::*;
 
     /// Counts how often it is woken.
     #[derive(Default)]
-    struct Task(std::sync::atomic::AtomicUsize);
+    struct Task(AtomicUsize);
 
     impl Wake for Task {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_receiver_misses_no_message_while_others_wake_for_nothing() {
+        const MESSAGES: usize = 20_000;
+        let waiters = Arc::new(Waiters::default());
+        let keeper = noop_waker();
+        waiters.wait_as_keeper(&Context::from_waker(&keeper));
+        let (sent, seen) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            let seen = &seen;
+            for brings in [true, false] {
+                let (waiters, sent) = (&waiters, &sent);
+                scope.spawn(move || {
+                    while seen.load(Ordering::Acquire) < MESSAGES {
+                        if brings && sent.load(Ordering::Acquire) == seen.load(Ordering::Acquire) {
+                            sent.fetch_add(1, Ordering::AcqRel);
+                            waiters.wake_by_ref();
+                        } else if !brings {
+                            waiters.wake_by_ref();
+                        }
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            let receiver = Arc::new(Thread(std::thread::current(), AtomicBool::new(false)));
+            let waker = Waker::from(receiver.clone());
+            let cx = Context::from_waker(&waker);
+            while seen.load(Ordering::Relaxed) < MESSAGES {
+                waiters.wait_as_receiver(&cx);
+                if sent.load(Ordering::Acquire) > seen.load(Ordering::Relaxed) {
+                    waiters.stop_receiving();
+                    seen.fetch_add(1, Ordering::AcqRel);
+                    continue;
+                }
+                let start = std::time::Instant::now();
+                while !receiver.1.swap(false, Ordering::AcqRel) {
+                    assert!(start.elapsed().as_secs() < 20, "nobody woke the receiver");
+                    std::thread::park_timeout(std::time::Duration::from_secs(1));
+                }
+            }
+        });
+    }
+
+    /// A thread, and whether it is woken.
+    struct Thread(std::thread::Thread, AtomicBool);
+
+    impl Wake for Thread {
+        fn wake(self: Arc<Self>) {
+            self.1.store(true, Ordering::Release);
+            self.0.unpark();
         }
     }
 

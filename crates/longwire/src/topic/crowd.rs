@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::thread::ThreadId;
 
 use futures_util::task::AtomicWaker;
@@ -38,8 +38,8 @@ pub(crate) enum Place {
 
 /// What serves the handlers of a thread.
 pub(crate) trait Reactor: Send + Sync {
-    /// Has [`Crowd::work`] called soon.
-    fn summon(&self, crowd: Arc<Crowd>);
+    /// Has [`Crowd::work`] called soon. Says whether anybody is there to do so.
+    fn summon(&self, crowd: Arc<Crowd>) -> bool;
 }
 
 impl PartialEq for Place {
@@ -62,9 +62,14 @@ impl PartialEq for Place {
 
 /// Sends to what a crowd's targets are.
 pub(crate) trait Deliver {
-    /// Sends as much as is taken. Where that is not all, the crowd is summoned when more
-    /// may be.
-    fn deliver(&mut self, target: &Target, batch: &EncodedBatch) -> Delivery;
+    /// Sends as much as is taken. Where that is not all, what `again` gives is woken when
+    /// more may be.
+    fn deliver(
+        &mut self,
+        target: &Target,
+        batch: &EncodedBatch,
+        again: &dyn Fn() -> Waker,
+    ) -> Delivery;
 
     /// Closes the connection: it cannot follow.
     fn disconnect(&mut self, target: &Target);
@@ -75,9 +80,7 @@ pub(crate) trait Deliver {
 pub(crate) enum Progress {
     /// There is more to do at once.
     More,
-    /// Some subscribers are slow.
-    Waiting,
-    /// All have all.
+    /// All have what they take.
     Idle,
     /// There will be nothing more to do.
     Ended,
@@ -104,6 +107,8 @@ struct Queue {
     /// The number of the first of them, or of the next to come.
     first: u64,
     bytes: usize,
+    /// Keys and ids of those that were slow and may take more now.
+    ready: Vec<(usize, u64)>,
     /// Whether the topic is gone: nothing more comes.
     closing: bool,
     /// Whether nobody delivers any more.
@@ -114,11 +119,6 @@ struct Queue {
 #[derive(Default)]
 struct Work {
     current: Option<Current>,
-    /// Keys and ids of those for whom something waits, and of some for whom nothing
-    /// does any more.
-    slow: Vec<(usize, u64)>,
-    /// Whether one of them takes more at once.
-    again: bool,
     orders: Vec<Order>,
 }
 
@@ -169,6 +169,7 @@ impl Crowd {
                 messages: VecDeque::new(),
                 first: next,
                 bytes: 0,
+                ready: Vec::new(),
                 closing: false,
                 ended: false,
             }),
@@ -227,8 +228,8 @@ impl Crowd {
         match &self.place {
             Place::Task { .. } => self.waker.wake(),
             Place::Reactor(reactor) => {
-                if !self.summoned.swap(true, Ordering::AcqRel) {
-                    reactor.summon(self.clone());
+                if !self.summoned.swap(true, Ordering::AcqRel) && !reactor.summon(self.clone()) {
+                    self.end();
                 }
             }
         }
@@ -260,14 +261,16 @@ impl Crowd {
         }
         drop(state);
         self.end();
-        self.summon();
+        // A task has to notice.
+        self.waker.wake();
     }
 
     /// Nobody delivers any more.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut queue = lock(&self.queue);
         queue.ended = true;
         let lost = std::mem::take(&mut queue.messages);
+        queue.ready = Vec::new();
         drop(queue);
         let left = std::mem::take(&mut *lock(&self.subscribers));
         drop((lost, left));
@@ -282,8 +285,17 @@ impl Crowd {
 
     /// Delivers, to some subscribers at a time.
     pub(crate) fn work(self: &Arc<Self>, deliver: &mut dyn Deliver) -> Progress {
-        self.summoned.store(false, Ordering::Release);
-        self.go_on(&mut lock(&self.work), deliver)
+        let progress = self.go_on(&mut lock(&self.work), deliver);
+        if progress == Progress::More {
+            return progress;
+        }
+        // Who comes from here on summons again; who came before is seen.
+        self.summoned.store(false, Ordering::SeqCst);
+        let queue = lock(&self.queue);
+        if queue.has_work() && !self.summoned.swap(true, Ordering::SeqCst) {
+            return Progress::More;
+        }
+        progress
     }
 
     /// As [`Crowd::work`], where nobody else is at it.
@@ -296,40 +308,35 @@ impl Crowd {
     }
 
     fn go_on(self: &Arc<Self>, work: &mut Work, deliver: &mut dyn Deliver) -> Progress {
+        self.select_ready(&mut work.orders);
         if work.current.is_none() {
             work.current = self.next_batch();
-            if work.current.is_some() {
-                // All are looked at.
-                work.slow.clear();
-            }
         }
-        let has_more = if let Some(current) = &mut work.current {
-            self.select(current, &mut work.orders)
-        } else {
-            self.select_slow(work);
-            false
-        };
+        let selected = work.current.as_mut();
+        let has_more = selected.is_some_and(|current| self.select(current, &mut work.orders));
         self.carry_out(work, deliver);
-        if has_more {
-            return Progress::More;
-        }
-        if let Some(done) = work.current.take() {
+        if !has_more && let Some(done) = work.current.take() {
             let next = done.first + done.batch.messages().len() as u64;
             self.delivered.store(next, Ordering::Release);
             self.tell_flushers();
         }
         let queue = lock(&self.queue);
-        if queue.ended {
+        let (ended, closing) = (queue.ended, queue.closing);
+        let has_more = has_more || queue.has_work();
+        drop(queue);
+        if ended {
             Progress::Ended
-        } else if !queue.messages.is_empty() || std::mem::take(&mut work.again) {
+        } else if has_more {
             Progress::More
-        } else if !work.slow.is_empty() {
-            Progress::Waiting
-        } else if queue.closing {
+        } else if closing && !self.has_slow() {
             Progress::Ended
         } else {
             Progress::Idle
         }
+    }
+
+    fn has_slow(&self) -> bool {
+        lock(&self.subscribers).iter().any(|(_, one)| one.is_slow())
     }
 
     fn next_batch(&self) -> Option<Current> {
@@ -371,10 +378,14 @@ impl Crowd {
             let from = usize::try_from(one.next.saturating_sub(current.first)).unwrap_or(0);
             one.next = next;
             let Limits { bytes, slow } = self.limits;
-            let what = if missed || one.is_slow() && !one.wait(&messages[from..], bytes, slow) {
+            let what = if missed {
                 What::Disconnect
-            } else if let Some(waiting) = one.waiting(BATCH) {
-                What::Waiting(Box::new(waiting))
+            } else if one.is_slow() {
+                // It is told when there is room for what waits.
+                if one.wait(&messages[from..], bytes, slow) {
+                    continue;
+                }
+                What::Disconnect
             } else if from == 0 {
                 What::Batch
             } else {
@@ -390,15 +401,22 @@ impl Crowd {
         current.at < end
     }
 
-    /// Orders what waits for those that were too slow.
-    fn select_slow(&self, work: &mut Work) {
-        let mut subscribers = lock(&self.subscribers);
-        for (key, id) in work.slow.drain(..) {
-            let one = subscribers.get_mut(key).filter(|one| one.id == id);
+    /// Orders what waits for those that were slow and may take more now.
+    fn select_ready(&self, orders: &mut Vec<Order>) {
+        let mut queue = lock(&self.queue);
+        let some = queue.ready.len().min(CHUNK);
+        let ready: Vec<_> = queue.ready.drain(..some).collect();
+        drop(queue);
+        if ready.is_empty() {
+            return;
+        }
+        let subscribers = lock(&self.subscribers);
+        for (key, id) in ready {
+            let one = subscribers.get(key).filter(|one| one.id == id);
             if let Some(one) = one
-                && let Some(waiting) = one.waiting(BATCH)
+                && let Some(waiting) = one.waiting()
             {
-                work.orders.push(Order {
+                orders.push(Order {
                     key,
                     id,
                     target: one.target.clone(),
@@ -413,19 +431,26 @@ impl Crowd {
         let current = work.current.as_ref().map(|current| &current.batch);
         for order in work.orders.drain(..) {
             let Order { key, id, .. } = order;
+            let again = || {
+                Waker::from(Arc::new(Again {
+                    crowd: Arc::downgrade(self),
+                    key,
+                    id,
+                }))
+            };
             let (delivery, len, from) = match (order.what, current) {
                 (What::Batch, Some(batch)) => (
-                    deliver.deliver(&order.target, batch),
+                    deliver.deliver(&order.target, batch, &again),
                     batch.messages().len(),
                     Some(0),
                 ),
                 (What::Rest(from), Some(batch)) => {
                     let rest = EncodedBatch::new(batch.messages()[from..].to_vec());
-                    let delivery = deliver.deliver(&order.target, &rest);
+                    let delivery = deliver.deliver(&order.target, &rest, &again);
                     (delivery, rest.messages().len(), Some(from))
                 }
                 (What::Waiting(waiting), _) => (
-                    deliver.deliver(&order.target, &waiting),
+                    deliver.deliver(&order.target, &waiting, &again),
                     waiting.messages().len(),
                     None,
                 ),
@@ -446,15 +471,21 @@ impl Crowd {
             }
         }
         if !outcomes.is_empty() {
-            self.settle(work, &outcomes, deliver);
+            self.settle(work.current.as_ref(), &outcomes, deliver);
         }
     }
 
-    fn settle(self: &Arc<Self>, work: &mut Work, outcomes: &[Outcome], deliver: &mut dyn Deliver) {
-        let messages = work.current.as_ref();
-        let messages = messages.map_or(&[][..], |current| current.batch.messages());
+    fn settle(
+        self: &Arc<Self>,
+        current: Option<&Current>,
+        outcomes: &[Outcome],
+        deliver: &mut dyn Deliver,
+    ) {
+        let messages = current.map_or(&[][..], |current| current.batch.messages());
         let mut gone = Vec::new();
         let mut too_slow = Vec::new();
+        // Those that take more at once.
+        let mut ready = Vec::new();
         let mut subscribers = lock(&self.subscribers);
         for outcome in outcomes {
             let &Outcome { key, id, .. } = outcome;
@@ -467,7 +498,7 @@ impl Crowd {
                     continue;
                 }
                 (Delivery::Taken(count), None) => {
-                    one.forget(count);
+                    one.forget(count, outcome.whole);
                     true
                 }
                 (Delivery::Taken(count), Some(from)) => {
@@ -477,9 +508,8 @@ impl Crowd {
             };
             if !kept {
                 too_slow.push(subscribers.remove(key));
-            } else if one.is_slow() {
-                work.slow.push((key, id));
-                work.again |= outcome.whole;
+            } else if one.is_slow() && outcome.whole {
+                ready.push((key, id));
             }
         }
         let empty = subscribers.is_empty();
@@ -488,6 +518,7 @@ impl Crowd {
             deliver.disconnect(&one.target);
         }
         drop((gone, too_slow));
+        lock(&self.queue).ready.append(&mut ready);
         if empty {
             self.end_if_empty();
         }
@@ -495,6 +526,10 @@ impl Crowd {
 }
 
 impl Queue {
+    fn has_work(&self) -> bool {
+        !self.messages.is_empty() || !self.ready.is_empty()
+    }
+
     fn take_first(&mut self) -> Option<EncodedMessage> {
         let message = self.messages.pop_front()?;
         self.bytes -= cost(&message);
@@ -503,14 +538,24 @@ impl Queue {
     }
 }
 
-/// A slow socket has room again.
-impl Wake for Crowd {
-    fn wake(self: Arc<Self>) {
-        self.summon();
-    }
+/// Tells that a slow subscriber may take more.
+struct Again {
+    crowd: Weak<Crowd>,
+    key: usize,
+    id: u64,
+}
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.summon();
+impl Wake for Again {
+    fn wake(self: Arc<Self>) {
+        let Some(crowd) = self.crowd.upgrade() else {
+            return;
+        };
+        let mut queue = lock(&crowd.queue);
+        if !queue.ended {
+            queue.ready.push((self.key, self.id));
+        }
+        drop(queue);
+        crowd.summon();
     }
 }
 

@@ -10,6 +10,12 @@ use crate::socket::Shared;
 /// What a message that waits costs beside its bytes.
 const ENTRY: usize = 64;
 
+/// Bytes of what waits that are tried at once, as long as not all are taken.
+const LEAST_STEP: usize = 4 << 10;
+
+/// Bytes of what waits that are sent at once.
+const MOST_STEP: usize = 64 << 10;
+
 /// What a message costs where it waits.
 pub(super) fn cost(message: &EncodedMessage) -> usize {
     ENTRY + message.payload().len()
@@ -50,10 +56,21 @@ pub(super) struct Subscriber {
     waiting: Option<Box<Waiting>>,
 }
 
-#[derive(Default)]
 struct Waiting {
     messages: VecDeque<EncodedMessage>,
     bytes: usize,
+    /// About how many of them to send next: more where all were taken before.
+    step: usize,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            step: LEAST_STEP,
+        }
+    }
 }
 
 impl Waiting {
@@ -79,10 +96,10 @@ impl Subscriber {
         self.waiting.is_some()
     }
 
-    /// What waits for it, from the oldest on, of about so many bytes.
-    pub(super) fn waiting(&self, bytes: usize) -> Option<EncodedBatch> {
+    /// What to send next of what waits for it, from the oldest on.
+    pub(super) fn waiting(&self) -> Option<EncodedBatch> {
         let waiting = self.waiting.as_deref()?;
-        let mut left = bytes;
+        let mut left = waiting.step;
         let messages = waiting.messages.iter().take_while(|message| {
             let takes = left > 0;
             left = left.saturating_sub(cost(message));
@@ -91,12 +108,17 @@ impl Subscriber {
         Some(EncodedBatch::new(messages.cloned().collect()))
     }
 
-    /// So many of the messages that waited have been sent.
-    pub(super) fn forget(&mut self, count: usize) {
+    /// So many of the messages that waited have been sent, all that were to be or not.
+    pub(super) fn forget(&mut self, count: usize, all: bool) {
         if let Some(waiting) = &mut self.waiting {
             for _ in 0..count {
                 waiting.pop();
             }
+            waiting.step = if all {
+                (waiting.step * 2).min(MOST_STEP)
+            } else {
+                LEAST_STEP
+            };
         }
         self.waiting.take_if(|waiting| waiting.messages.is_empty());
     }
@@ -132,7 +154,7 @@ mod tests {
     use super::*;
 
     fn texts(subscriber: &Subscriber) -> Vec<String> {
-        let waiting = subscriber.waiting(usize::MAX);
+        let waiting = subscriber.waiting();
         let waiting = waiting.iter().flat_map(EncodedBatch::messages);
         waiting
             .map(|message| String::from_utf8(message.payload().to_vec()).unwrap())
@@ -153,20 +175,26 @@ mod tests {
             assert!(!subscriber.is_slow());
             assert_eq!(subscriber.wait(&messages, limit, slow), kept);
             assert_eq!(texts(&subscriber), left);
-            subscriber.forget(left.len() - 1);
+            subscriber.forget(left.len() - 1, true);
             assert_eq!(texts(&subscriber), left[left.len() - 1..]);
-            subscriber.forget(1);
+            subscriber.forget(1, true);
             assert!(!subscriber.is_slow());
         }
     }
 
     #[test]
-    fn what_waits_is_given_out_in_parts() {
-        let messages = ["a", "b", "c"].map(EncodedMessage::text);
+    fn what_waits_is_tried_with_a_little_and_sent_in_parts_that_grow() {
+        let message = EncodedMessage::binary(&[0; 1024 - ENTRY]);
         let target = Target::Connection { key: 0, number: 0 };
         let mut subscriber = Subscriber::new(0, target, 0);
-        assert!(subscriber.wait(&messages, 1000, SlowSubscriber::Disconnect));
-        let part = |bytes| subscriber.waiting(bytes).unwrap().messages().len();
-        assert_eq!([1, 65, 66, 130, 131, 1000].map(part), [1, 1, 2, 2, 3, 3]);
+        let slow = SlowSubscriber::Disconnect;
+        assert!(subscriber.wait(&vec![message; 1000], 1 << 20, slow));
+        let mut parts = Vec::new();
+        for all in [true, true, true, true, true, false, true] {
+            let part = subscriber.waiting().unwrap().messages().len();
+            subscriber.forget(if all { part } else { 1 }, all);
+            parts.push(part);
+        }
+        assert_eq!(parts, [4, 8, 16, 32, 64, 64, 4]);
     }
 }

@@ -2,7 +2,7 @@
 //! it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use longwire_proto::{CloseCode, CloseFrame, EncodedBatch, Role};
 use tokio::task::coop::unconstrained;
@@ -20,9 +20,9 @@ pub(super) fn start(crowd: Arc<Crowd>) {
         let Ending(crowd) = &ending;
         std::future::poll_fn(|cx| {
             crowd.waker.register(cx.waker());
-            match crowd.work(&mut Sockets::of(crowd)) {
+            match crowd.work(&mut Sockets) {
                 Progress::Ended => Poll::Ready(()),
-                Progress::Idle | Progress::Waiting => Poll::Pending,
+                Progress::Idle => Poll::Pending,
                 Progress::More => {
                     cx.waker().wake_by_ref();
                     Poll::Pending
@@ -50,10 +50,9 @@ pub(super) async fn deliver_here(crowd: &Arc<Crowd>, before: u64) {
         Place::Task { runtime, .. } if here.is_ok_and(|here| here == *runtime) => {}
         _ => return,
     }
-    let mut sockets = Sockets::of(crowd);
     unconstrained(async {
         while !crowd.has_delivered(before)
-            && let Some(Progress::More) = crowd.try_work(&mut sockets)
+            && let Some(Progress::More) = crowd.try_work(&mut Sockets)
         {
             tokio::task::yield_now().await;
         }
@@ -61,23 +60,17 @@ pub(super) async fn deliver_here(crowd: &Arc<Crowd>, before: u64) {
     .await;
 }
 
-struct Sockets {
-    /// Has the crowd summoned.
-    waker: Waker,
-}
-
-impl Sockets {
-    fn of(crowd: &Arc<Crowd>) -> Self {
-        Self {
-            waker: Waker::from(crowd.clone()),
-        }
-    }
-}
+struct Sockets;
 
 impl Deliver for Sockets {
-    fn deliver(&mut self, target: &Target, batch: &EncodedBatch) -> Delivery {
+    fn deliver(
+        &mut self,
+        target: &Target,
+        batch: &EncodedBatch,
+        again: &dyn Fn() -> Waker,
+    ) -> Delivery {
         match target {
-            Target::Socket(shared) => shared.deliver(batch, &Context::from_waker(&self.waker)),
+            Target::Socket(shared) => shared.deliver(batch, again),
             Target::Connection { .. } => Delivery::Gone,
         }
     }

@@ -56,7 +56,7 @@ use output::Output;
 use sending::Sending;
 
 /// The least bytes of a payload that are read where they belong.
-const DIRECT: u64 = 16 << 10;
+const DIRECT: usize = 16 << 10;
 
 /// Gives a new masking key for each frame, from a cryptographically secure
 /// generator (RFC 6455 sections 5.3 and 10.3).
@@ -332,20 +332,17 @@ impl Connection {
     #[inline]
     pub fn wants_payload(&self) -> bool {
         let left = self.decoder.payload_left();
-        left.is_some_and(|left| left >= DIRECT) && !self.pieces && self.state.reads_frames()
+        left.is_some_and(|left| left >= DIRECT as u64) && !self.pieces && self.state.reads_frames()
     }
 
     /// The buffer of a large message that is arriving: what the transport reads into its
     /// spare capacity, and [`Connection::handle_payload`] is told of next, is copied
     /// nowhere. `None` where what comes next has to go to [`Connection::handle_input`].
-    pub fn payload_buffer(&mut self, now: Instant) -> Option<&mut Vec<u8>> {
+    pub fn payload_buffer(&mut self) -> Option<&mut Vec<u8>> {
         if !self.wants_payload() {
             return None;
         }
-        if let Err(error) = self.assembler.make_room(&self.config.limits) {
-            self.fail(error, now);
-        }
-        self.assembler.payload_buffer()
+        self.assembler.payload_buffer(DIRECT, &self.config.limits)
     }
 
     //= rfc6455#6.2-1

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use longwire::handler::{Context, Handler, MessageRef};
 use longwire::server::{Accept, Route};
 use longwire::{ClientBuilder, ClosedBy, Compression, Heartbeat, Limits, Message, Server, Socket};
@@ -133,6 +134,40 @@ async fn messages_that_come_at_once_are_answered_in_order_whatever_their_lengths
         assert!(payload == vec![i as u8; *len], "message {i}");
     }
     assert!(pongs > 0);
+}
+
+#[tokio::test]
+async fn requests_that_come_at_once_are_answered_where_there_is_room_for_one_answer_alone() {
+    let route = || {
+        Route::handled(|_| {
+            |context: &mut Context<'_>, message: MessageRef<'_>| {
+                let answer = message.as_bytes().repeat(1000);
+                context.send(answer.as_slice()).unwrap();
+            }
+        })
+    };
+    let ca = Ca::new();
+    for http2 in [false, true] {
+        let limits = Limits::default().output_high_water(1000);
+        let server = Server::new().route("/", route()).limits(limits);
+        let server = server.heartbeat(None).tls(ca.server());
+        let server = TestServer::start(server).await;
+        let client = ClientBuilder::new().tls(ca.client()).http2(http2);
+        let client = client.heartbeat(None);
+        let client = client.resolve("localhost", ["127.0.0.1".parse().unwrap()]);
+        let url = format!("wss://localhost:{}/", server.addr.port());
+        let mut socket = client.connect(&url).await.unwrap();
+        for _ in 0..5 {
+            for i in 0..6 {
+                socket.feed(Message::from(vec![i; 2])).await.unwrap();
+            }
+            SinkExt::<Message>::flush(&mut socket).await.unwrap();
+            for i in 0..6 {
+                let answer = soon(socket.next()).await.unwrap().unwrap();
+                assert!(answer.as_bytes() == [i; 2000]);
+            }
+        }
+    }
 }
 
 #[tokio::test]

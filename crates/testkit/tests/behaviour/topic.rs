@@ -327,27 +327,31 @@ async fn a_subscriber_gets_what_is_published_after_it_has_subscribed_and_nothing
 }
 
 #[tokio::test]
-async fn what_was_published_when_the_topic_is_dropped_still_comes() {
-    for chat in [chat, handled_chat] {
-        let topic = Topic::with(100 << 20, SlowSubscriber::Disconnect);
-        let route = chat(&topic);
-        // The route has the topic too: it goes with the server's last connection.
-        let server = Server::new()
-            .route("/", route)
-            .compression(Compression::Off);
-        let server = TestServer::start(server).await;
-        let mut raw = Raw::connect(server.addr, "/").await;
-        assert_eq!(raw.read().await.unwrap().1, b"subscribed");
-        for i in 0..1000 {
-            let mut payload = vec![0; 10_000];
-            payload[..4].copy_from_slice(&u32::to_be_bytes(i));
-            topic.publish(payload.as_slice());
-        }
-        drop(topic);
-        for i in 0..1000 {
-            assert_eq!(number(&raw.read().await.unwrap().1), i);
-        }
+async fn what_was_published_when_the_topic_is_dropped_still_comes_and_its_task_ends() {
+    let (one, other) = tokio::io::duplex(1000);
+    let options = Options::new(Drive::Caller).heartbeat(None);
+    let server = Socket::over(one, longwire::Role::Server, &options);
+    let mut client = Socket::over(other, longwire::Role::Client, &options);
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    let topic = Topic::new();
+    let subscription = topic.subscribe(&server);
+    assert_eq!(tasks.num_alive_tasks(), before + 1);
+    // More than fits the transport.
+    for i in 0..10_u32 {
+        topic.publish(i.to_be_bytes().repeat(1000).as_slice());
     }
+    drop(topic);
+    for i in 0..10 {
+        assert_eq!(number(next(&mut client).await.as_bytes()), i);
+    }
+    let ended = async {
+        while tasks.num_alive_tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(ended).await;
+    drop(subscription);
 }
 
 #[tokio::test]
@@ -477,4 +481,58 @@ async fn a_topic_holds_nothing_of_subscribers_and_threads_that_are_gone() {
         assert_eq!(topic.subscribers(), 0);
         drop(subscription);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_leaves_nothing_of_its_subscribed_handlers_behind() {
+    /// Subscribes, and gives the subscription away.
+    struct Forgetful(Topic, std::sync::mpsc::Sender<Subscription>);
+    impl Handler for Forgetful {
+        fn open(&mut self, context: &mut Context<'_>) {
+            let _ = self.1.send(self.0.subscribe(context));
+            context.send("subscribed").unwrap();
+        }
+
+        fn message(&mut self, _: &mut Context<'_>, _: MessageRef<'_>) {}
+    }
+    let topic = Topic::new();
+    let mut wakers = Vec::new();
+    for _ in 0..5 {
+        let (give, given) = std::sync::mpsc::channel();
+        let kept = topic.clone();
+        let route = Route::handled(move |_| Forgetful(kept.clone(), give.clone()));
+        let server = TestServer::start(Server::new().route("/kept", route)).await;
+        let client = ClientBuilder::new();
+        let mut socket = client.connect(&server.url("/kept")).await.unwrap();
+        assert_eq!(next(&mut socket).await.as_text(), Some("subscribed"));
+        let subscription = given.recv().unwrap();
+        // One whose handler holds its subscription.
+        let other = TestServer::with(handled_chat(&topic)).await;
+        drop(join(&other, &client).await);
+        drop((server, other));
+        while let Some(Ok(_)) = soon(socket.next()).await {}
+        loop {
+            topic.publish("anybody?");
+            soon(topic.flush()).await;
+            if topic.subscribers() == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop((subscription, given));
+        wakers.push(event_fds());
+    }
+    // What the clients' runtime has stays; each server has had one for each thread.
+    assert!(wakers[4] <= wakers[0], "{wakers:?}");
+}
+
+/// How many eventfds this process has, by which threads are woken.
+fn event_fds() -> usize {
+    let Ok(all) = std::fs::read_dir("/proc/self/fd") else {
+        return 0;
+    };
+    let links = all.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+    links
+        .filter(|link| link.to_string_lossy().contains("eventfd"))
+        .count()
 }
