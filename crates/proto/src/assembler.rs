@@ -465,19 +465,18 @@ impl Plain<'_> {
         }
         // The first bytes of what is decompressed are mostly all of it, and where the whole
         // length is known there is no need to pass it.
-        let (mut step, most) = match (message.compressed, message.last_announced) {
-            (true, _) => (held, self.max),
+        let announced = usize::try_from(message.announced).unwrap_or(usize::MAX);
+        let least = LEAST_GROWTH;
+        let (from, mut step, most) = match (message.compressed, message.last_announced) {
+            (true, _) => (held, held, self.max),
             (false, true) => {
-                let step = arrived.saturating_mul(GROWTH).max(LEAST_GROWTH);
-                (
-                    step,
-                    usize::try_from(message.announced).unwrap_or(usize::MAX),
-                )
+                let all = arrived.saturating_mul(1 + GROWTH).max(least);
+                (0, all, announced)
             }
-            (false, false) => (held.max(LEAST_GROWTH), self.max),
+            (false, false) => (held, held.max(least), self.max),
         };
         let capacity = loop {
-            let capacity = held.saturating_add(step).min(most).max(needed);
+            let capacity = from.saturating_add(step).min(most).max(needed);
             match self.share.resize(capacity + self.beside) {
                 Ok(()) => break capacity,
                 Err(exhausted) if capacity == needed => return Err(exhausted.into()),

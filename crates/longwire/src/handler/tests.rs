@@ -314,9 +314,9 @@ fn a_large_message_waits_for_room_for_its_answer_as_others_do() {
     let mut taken = Vec::new();
     let mut write = |slices: &[IoSlice<'_>]| {
         let before = taken.len();
-        slices
-            .iter()
-            .for_each(|slice| taken.extend_from_slice(slice));
+        for slice in slices {
+            taken.extend_from_slice(slice);
+        }
         Ok(taken.len() - before)
     };
     let flow = machine.write(wire_to(&mut gathered, &mut write), now);

@@ -210,19 +210,25 @@ struct Entry {
     machine: Machine,
     /// No other connection has had this one.
     number: u64,
-    /// Whether it is not read until more can be written.
-    paused: bool,
-    /// Whether it is among those that have more to read.
-    unfinished: bool,
+    reading: Reading,
     /// Whether our side is ended.
     shut: bool,
-    /// Whether the peer has ended its side: there will be no more events to read at.
-    ended: bool,
     /// When it is looked at next.
     due: Option<Instant>,
     place: Option<Place>,
     /// Woken when more can be sent to it.
     waiting: Option<Box<Waiting>>,
+}
+
+/// How far a connection is read.
+#[derive(Default)]
+struct Reading {
+    /// Not until more can be written.
+    paused: bool,
+    /// Not to the end of what is there: it is among those that have more.
+    unfinished: bool,
+    /// The peer has ended its side: there will be no more events to read at.
+    ended: bool,
 }
 
 /// Subscribers that could not take all that topics had for them.
@@ -299,7 +305,7 @@ impl Reactor {
             }
             for key in std::mem::take(&mut self.unfinished) {
                 if let Some(entry) = self.entries.get_mut(key) {
-                    entry.unfinished = false;
+                    entry.reading.unfinished = false;
                 }
                 self.serve(key, instant);
             }
@@ -392,10 +398,8 @@ impl Reactor {
             stream,
             machine,
             number,
-            paused: false,
-            unfinished: false,
+            reading: Reading::default(),
             shut: false,
-            ended: false,
             due: None,
             place,
             waiting: None,
@@ -419,7 +423,7 @@ impl Reactor {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        entry.ended |= event.is_read_closed();
+        entry.reading.ended |= event.is_read_closed();
         if event.is_writable() && entry.machine.is_blocked() {
             self.turn(key, |machine, wire| machine.write(wire, instant));
         }
@@ -432,7 +436,11 @@ impl Reactor {
     fn serve(&mut self, key: usize, instant: Instant) {
         let mut taken = 0;
         while taken < READ {
-            if self.entries.get(key).is_none_or(|entry| entry.paused) {
+            if self
+                .entries
+                .get(key)
+                .is_none_or(|entry| entry.reading.paused)
+            {
                 return;
             }
             let more = match self.read_payload(key) {
@@ -460,7 +468,7 @@ impl Reactor {
     /// Has a connection read on when others have had their turn.
     fn leave_unfinished(&mut self, key: usize) {
         if let Some(entry) = self.entries.get_mut(key)
-            && !std::mem::replace(&mut entry.unfinished, true)
+            && !std::mem::replace(&mut entry.reading.unfinished, true)
         {
             self.unfinished.push(key);
         }
@@ -495,7 +503,10 @@ impl Reactor {
             Ok(count) => {
                 self.turn(key, |machine, wire| handle(machine, wire, count));
                 // What comes next is a new event, but for the end.
-                let ended = self.entries.get(key).is_some_and(|entry| entry.ended);
+                let ended = self
+                    .entries
+                    .get(key)
+                    .is_some_and(|entry| entry.reading.ended);
                 ended || count == room
             }
             Err(error) => match error.kind() {
@@ -553,7 +564,7 @@ impl Reactor {
             let _ = entry.stream.shutdown(Shutdown::Write);
         }
         let waits = flow == Flow::Wait;
-        if std::mem::replace(&mut entry.paused, waits) && !waits {
+        if std::mem::replace(&mut entry.reading.paused, waits) && !waits {
             // What was not read meanwhile is no new event.
             self.leave_unfinished(key);
         }
