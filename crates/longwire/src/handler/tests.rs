@@ -323,3 +323,9 @@ fn a_large_message_waits_for_room_for_its_answer_as_others_do() {
     assert_eq!(flow, Flow::Read);
     assert!(taken.ends_with(&expected) && taken.len() == 5004 + expected.len());
 }
+
+#[test]
+fn a_connection_with_its_handler_is_small() {
+    let size = size_of::<Machine>();
+    assert!(size <= 360, "{size} bytes");
+}

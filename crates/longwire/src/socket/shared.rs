@@ -544,3 +544,18 @@ fn no_longer_open(connection: &Connection) -> Error {
         None => Error::Closing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sending::Sending;
+    use super::*;
+
+    #[test]
+    fn what_a_socket_holds_while_it_waits_is_small() {
+        let size = size_of::<Shared>();
+        assert!(size <= 584, "{size} bytes");
+        // It is part of a program's task.
+        let size = size_of::<Sending<'_>>();
+        assert!(size <= 72, "{size} bytes");
+    }
+}

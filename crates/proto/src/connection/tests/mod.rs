@@ -105,6 +105,12 @@ fn close_code(output: &[u8]) -> Option<u16> {
     ]))
 }
 
+#[test]
+fn a_connection_is_small() {
+    let size = size_of::<Connection>();
+    assert!(size <= 336, "{size} bytes");
+}
+
 mod framing;
 
 mod direct;
