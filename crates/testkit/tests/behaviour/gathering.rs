@@ -163,3 +163,53 @@ async fn a_pong_does_not_wait_for_the_answers_that_are_gathered() {
     raw.write(&bytes).await;
     assert_eq!(raw.read().await, Some((0x8a, b"p".to_vec())));
 }
+
+/// What a handler does while the client waits for its words.
+#[derive(Clone, Copy, Debug)]
+enum Busy {
+    /// Another task has said them.
+    Another,
+    /// It has said them itself, in a future that its own task does not know.
+    Within,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_is_sent_beside_the_task_that_receives_leaves_while_that_is_busy() {
+    for busy in [Busy::Another, Busy::Within] {
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let told = std::sync::Mutex::new(Some(told));
+        let route = move |socket: Socket| {
+            let told = told.lock().unwrap().take().unwrap();
+            async move {
+                let mut socket = socket;
+                // The second was read with it.
+                let first = socket.next().await.unwrap()?;
+                if let Busy::Another = busy {
+                    let (sender, mut receiver) = socket.split();
+                    let saying = sender.clone();
+                    tokio::spawn(async move { saying.send("working").await });
+                    tokio::task::block_in_place(|| told.recv()).unwrap();
+                    while receiver.next().await.is_some() {}
+                    return Ok(());
+                }
+                tokio::task::block_in_place(|| {
+                    let runtime = tokio::runtime::Handle::current();
+                    runtime.block_on(async { socket.send("working").await })?;
+                    told.recv().unwrap();
+                    Ok::<_, longwire::Error>(())
+                })?;
+                assert_eq!(first.as_text(), Some("first"));
+                while socket.next().await.is_some() {}
+                Ok(())
+            }
+        };
+        let server = TestServer::with(route).await;
+        let mut raw = Raw::connect(server.addr, "/").await;
+        let first = raw.frame(true, Opcode::Text, b"first");
+        let second = raw.frame(true, Opcode::Text, b"second");
+        raw.write(&[first, second].concat()).await;
+        let read = tokio::time::timeout(std::time::Duration::from_secs(10), raw.read()).await;
+        tell.send(()).unwrap();
+        assert_eq!(read.expect("words").unwrap().1, b"working", "{busy:?}");
+    }
+}

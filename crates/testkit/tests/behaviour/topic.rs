@@ -536,3 +536,78 @@ fn event_fds() -> usize {
         .filter(|link| link.to_string_lossy().contains("eventfd"))
         .count()
 }
+
+#[tokio::test]
+async fn a_connection_gets_nothing_for_one_that_had_its_place_before() {
+    /// Subscribes where the path says so, and gives the subscription away.
+    struct Member(Option<(Topic, std::sync::mpsc::Sender<Subscription>)>);
+    impl Handler for Member {
+        fn open(&mut self, context: &mut Context<'_>) {
+            if let Some((topic, give)) = &self.0 {
+                let _ = give.send(topic.subscribe(context));
+            }
+            context.send("open").unwrap();
+        }
+
+        fn message(&mut self, context: &mut Context<'_>, message: MessageRef<'_>) {
+            context.send(message).unwrap();
+        }
+    }
+    let topic = Topic::new();
+    let (give, given) = std::sync::mpsc::channel();
+    let (known, given_to) = (topic.clone(), give.clone());
+    let server = Server::new()
+        .threads(NonZero::<usize>::MIN)
+        .route(
+            "/member",
+            Route::handled(move |_| Member(Some((known.clone(), given_to.clone())))),
+        )
+        .route("/guest", Route::handled(|_| Member(None)));
+    let server = TestServer::start(server).await;
+    let client = ClientBuilder::new();
+    for _ in 0..5 {
+        let mut member = client.connect(&server.url("/member")).await.unwrap();
+        assert_eq!(next(&mut member).await.as_text(), Some("open"));
+        let subscription = given.recv().unwrap();
+        member.close(1000, "").await.unwrap();
+        while server.handle.open_sockets() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut guest = client.connect(&server.url("/guest")).await.unwrap();
+        assert_eq!(next(&mut guest).await.as_text(), Some("open"));
+        topic.publish("for members");
+        topic.flush().await;
+        guest.send("anything else?").await.unwrap();
+        assert_eq!(next(&mut guest).await.as_text(), Some("anything else?"));
+        assert_eq!(topic.subscribers(), 0);
+        guest.close(1000, "").await.unwrap();
+        drop(subscription);
+    }
+    drop(give);
+}
+
+#[tokio::test]
+async fn the_task_of_a_topic_ends_with_its_last_subscriber() {
+    let (one, _other) = tokio::io::duplex(1000);
+    let options = Options::new(Drive::Caller).heartbeat(None);
+    let socket = Socket::over(one, longwire::Role::Server, &options);
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    let topic = Topic::new();
+    for _ in 0..3 {
+        let two = [topic.subscribe(&socket), topic.subscribe(&socket)];
+        assert_eq!(tasks.num_alive_tasks(), before + 1);
+        let [one, other] = two;
+        drop(one);
+        topic.publish("one is left");
+        topic.flush().await;
+        assert_eq!(tasks.num_alive_tasks(), before + 1);
+        drop(other);
+        let ended = async {
+            while tasks.num_alive_tasks() > before {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(ended).await;
+    }
+}
