@@ -601,6 +601,10 @@ async fn the_task_of_a_topic_ends_with_its_last_subscriber() {
         drop(one);
         topic.publish("one is left");
         topic.flush().await;
+        // The task has its turn, and waits again.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(tasks.num_alive_tasks(), before + 1);
         drop(other);
         let ended = async {
