@@ -409,8 +409,11 @@ impl Crowd {
     fn select_ready(&self, orders: &mut Vec<Order>) -> bool {
         let mut queue = lock(&self.queue);
         let some = queue.ready.len().min(CHUNK);
-        let ready: Vec<_> = queue.ready.drain(..some).collect();
+        let mut ready: Vec<_> = queue.ready.drain(..some).collect();
         drop(queue);
+        // One may have said so twice.
+        ready.sort_unstable();
+        ready.dedup();
         if ready.is_empty() {
             return false;
         }
@@ -664,7 +667,9 @@ mod tests {
             work(&summoned, &mut line);
             assert_eq!(line.again.len(), 1);
             line.takes = usize::MAX;
-            line.again.pop().unwrap().wake();
+            let again = line.again.pop().unwrap();
+            again.wake_by_ref();
+            again.wake();
             topic.publish("c");
             work(&summoned, &mut line);
             let expected = if slow == SlowSubscriber::KeepLatest {
