@@ -95,14 +95,17 @@ impl Mailbox {
     /// Drops the connections that have come too late, and tells topics that nobody
     /// delivers.
     fn lose_late(&self) {
-        let mut letters = self.lock();
-        let late = std::mem::take(&mut letters.adopted);
-        let crowds = std::mem::take(&mut letters.crowds);
-        drop(letters);
+        let late = std::mem::take(&mut self.lock().adopted);
         for adopted in late {
             drop(adopted);
             self.leave();
         }
+        self.end_crowds();
+    }
+
+    /// Tells topics that nobody delivers.
+    fn end_crowds(&self) {
+        let crowds = std::mem::take(&mut self.lock().crowds);
         for crowd in crowds {
             crowd.end();
         }
@@ -170,7 +173,7 @@ impl topic::Reactor for Mailbox {
         self.tell(|letters| letters.crowds.push(crowd));
         // It may have ended meanwhile.
         if self.has_ended() {
-            self.lose_late();
+            self.end_crowds();
         }
         true
     }
@@ -598,6 +601,10 @@ impl Reactor {
     fn remove(&mut self, key: usize) {
         let mut entry = self.entries.remove(key);
         let _ = self.poll.registry().deregister(&mut entry.stream);
+        if let Some(waiting) = entry.waiting.take() {
+            // They learn that nothing will be taken any more.
+            waiting.0.into_iter().for_each(Waker::wake);
+        }
         if let Some(closed) = entry.machine.end() {
             tracing::info!(peer = ?entry.stream.peer_addr().ok(), code = closed.code.get(), clean = closed.clean, by = %closed.by, "socket closed");
         }

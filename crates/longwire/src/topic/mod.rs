@@ -170,7 +170,8 @@ impl Topic {
     ///
     /// # Panics
     ///
-    /// With a [`Socket`] or a [`Sender`] outside a tokio runtime: a task delivers.
+    /// With a [`crate::Socket`] or a [`crate::Sender`] outside a tokio runtime: a task
+    /// delivers.
     pub fn subscribe(&self, subscriber: &impl Subscribe) -> Subscription {
         let Reach { place, target } = subscriber.reach();
         let mut state = self.inner.lock();

@@ -615,3 +615,45 @@ async fn the_task_of_a_topic_ends_with_its_last_subscriber() {
         soon(ended).await;
     }
 }
+
+#[tokio::test]
+async fn a_slow_subscriber_that_is_gone_is_noticed_though_its_subscription_is_kept() {
+    /// Subscribes, and gives the subscription away.
+    struct Forgetful(Topic, std::sync::mpsc::Sender<Subscription>);
+    impl Handler for Forgetful {
+        fn open(&mut self, context: &mut Context<'_>) {
+            let _ = self.1.send(self.0.subscribe(context));
+            context.send("subscribed").unwrap();
+        }
+
+        fn message(&mut self, _: &mut Context<'_>, _: MessageRef<'_>) {}
+    }
+    for slow in [SlowSubscriber::KeepLatest, SlowSubscriber::DropOldest] {
+        let topic = Topic::with(100_000, slow);
+        let (give, given) = std::sync::mpsc::channel();
+        let known = topic.clone();
+        let route = Route::handled(move |_| Forgetful(known.clone(), give.clone()));
+        let server = Server::new()
+            .route("/", route)
+            .compression(Compression::Off);
+        let server = TestServer::start(server).await;
+        let mut raw = Raw::connect(server.addr, "/").await;
+        assert_eq!(raw.read().await.unwrap().1, b"subscribed");
+        let subscription = given.recv().unwrap();
+        for _ in 0..3000 {
+            topic.publish([0; 10_000].as_slice());
+            topic.flush().await;
+        }
+        assert_eq!(topic.subscribers(), 1);
+        drop(raw);
+        let noticed = async {
+            while topic.subscribers() > 0 {
+                topic.publish("anybody?");
+                topic.flush().await;
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(noticed).await;
+        drop(subscription);
+    }
+}
