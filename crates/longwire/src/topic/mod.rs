@@ -55,7 +55,8 @@ pub(crate) const TOO_SLOW: &str = "too slow to follow";
 /// });
 /// ```
 ///
-/// A [`crate::handler::Handler`] subscribes with its context:
+/// A [`crate::handler::Handler`] subscribes with its context. It cannot wait: what it
+/// publishes right before its peer closes the connection may not reach that peer.
 ///
 /// ```
 /// use longwire::handler::{Context, Handler, MessageRef};
