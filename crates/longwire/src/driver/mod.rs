@@ -45,7 +45,7 @@ pub(crate) struct Driver {
     inbox: Inbox,
     /// What becomes of a message that arrives in pieces.
     stream: Stream,
-    /// What both of them take of the memory budget.
+    /// What all of these take of the memory budget.
     share: Share,
     /// Whether messages arrive in pieces even where the program wants them
     /// whole.
@@ -69,7 +69,7 @@ impl Driver {
     ) -> Self {
         connection.deliver_pieces(options.message_streams);
         let budget = connection.memory_budget();
-        Self {
+        let mut driver = Self {
             share: budget.map(MemoryBudget::share).unwrap_or_default(),
             link: Some(Link::new(io)),
             connection,
@@ -85,7 +85,9 @@ impl Driver {
             dropped_by: None,
             discard: false,
             released: false,
-        }
+        };
+        driver.count_held();
+        driver
     }
 
     /// The next event, messages whole; `None` once the connection is closed and

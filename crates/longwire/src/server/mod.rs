@@ -1,7 +1,7 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
 //! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `rewound` (transports), `reactor` (the connections of handlers), `registry`,
+//! `guard`, `rewound` (transports), `mailbox`, `reactor` (the connections of handlers), `registry`,
 //! `lane`, `stream`, `handled` and `upgraded` (a socket), `asked` and `head` (a
 //! handshake), `upgrade` and `handshake` (in other servers), `service` and `at_once` (a
 //! request), `answers`, `connection` and `http2` (a connection), `last_answer`, `arrival`
@@ -19,6 +19,8 @@ mod caps;
 mod guard;
 
 mod rewound;
+
+mod mailbox;
 
 mod reactor;
 

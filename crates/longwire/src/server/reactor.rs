@@ -4,10 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -16,9 +15,9 @@ use mio::{Events, Interest, Token};
 use rustix::buffer::spare_capacity;
 use rustix::net::RecvFlags;
 use slab::Slab;
-use tokio::sync::Notify;
 
 use super::caps::Place;
+use super::mailbox::{Adopted, Mailbox};
 use crate::handler::{Flow, Gathered, Home, Machine, Wire};
 use crate::socket::Delivery;
 use crate::topic::{self, Crowd, Deliver, Progress, TOO_SLOW, Target};
@@ -35,149 +34,6 @@ const MAIL: Token = Token(usize::MAX);
 
 /// Why connections are closed when a server stops.
 const STOPPING: &str = "the server is shutting down";
-
-/// A connection that a reactor is to take over.
-pub(super) struct Adopted {
-    pub(super) stream: std::net::TcpStream,
-    pub(super) machine: Machine,
-    /// What was read behind the handshake.
-    pub(super) unhandled: Vec<u8>,
-    pub(super) place: Option<Place>,
-}
-
-/// What a reactor is told by others.
-pub(super) struct Mailbox {
-    letters: Mutex<Letters>,
-    waker: mio::Waker,
-    /// Whether it has been woken and has not looked since.
-    woken: AtomicBool,
-    open: AtomicUsize,
-    left: Notify,
-    /// Whether nobody reads the mail any more.
-    ended: AtomicBool,
-}
-
-#[derive(Default)]
-struct Letters {
-    adopted: Vec<Adopted>,
-    /// Topics that have something for connections here.
-    crowds: Vec<Arc<Crowd>>,
-    /// Close all connections, those to come included.
-    stop: bool,
-    /// Drop all connections.
-    cut: bool,
-    /// Drop them, and end.
-    end: bool,
-    /// Whose connections were cut off.
-    unanswered: Vec<Option<SocketAddr>>,
-}
-
-impl Mailbox {
-    /// Gives back a connection that comes too late: nobody reads the mail any more.
-    pub(super) fn adopt(&self, adopted: Adopted) -> Result<(), Box<Adopted>> {
-        if self.has_ended() {
-            return Err(Box::new(adopted));
-        }
-        self.open.fetch_add(1, Ordering::Relaxed);
-        self.tell(|letters| letters.adopted.push(adopted));
-        // It may have ended meanwhile.
-        if self.has_ended() {
-            self.lose_late();
-        }
-        Ok(())
-    }
-
-    /// Whether nobody reads the mail any more.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
-
-    /// Drops the connections that have come too late, and tells topics that nobody
-    /// delivers.
-    fn lose_late(&self) {
-        let late = std::mem::take(&mut self.lock().adopted);
-        for adopted in late {
-            drop(adopted);
-            self.leave();
-        }
-        self.end_crowds();
-    }
-
-    /// Tells topics that nobody delivers.
-    fn end_crowds(&self) {
-        let crowds = std::mem::take(&mut self.lock().crowds);
-        for crowd in crowds {
-            crowd.end();
-        }
-    }
-
-    /// Closes all connections, those to come included; gives how many there are.
-    pub(super) fn close_all(&self) -> usize {
-        self.tell(|letters| letters.stop = true);
-        self.open()
-    }
-
-    /// Drops all connections.
-    pub(super) fn cut_off(&self) {
-        self.tell(|letters| letters.cut = true);
-    }
-
-    /// The peers of the connections that were dropped so.
-    pub(super) fn take_unanswered(&self) -> Vec<Option<SocketAddr>> {
-        std::mem::take(&mut self.lock().unanswered)
-    }
-
-    /// How many connections there are.
-    pub(super) fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-
-    /// Waits until there is none.
-    pub(super) async fn emptied(&self) {
-        loop {
-            let mut left = std::pin::pin!(self.left.notified());
-            // From here on, none leaves unnoticed.
-            left.as_mut().enable();
-            if self.open() == 0 {
-                return;
-            }
-            left.await;
-        }
-    }
-
-    fn leave(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.left.notify_waiters();
-    }
-
-    fn tell(&self, what: impl FnOnce(&mut Letters)) {
-        what(&mut self.lock());
-        if self.woken.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "a reactor could not be woken");
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl topic::Reactor for Mailbox {
-    fn summon(&self, crowd: Arc<Crowd>) -> bool {
-        if self.has_ended() {
-            return false;
-        }
-        self.tell(|letters| letters.crowds.push(crowd));
-        // It may have ended meanwhile.
-        if self.has_ended() {
-            self.end_crowds();
-        }
-        true
-    }
-}
 
 /// A reactor's thread, which ends when this is dropped, and its connections with it.
 pub(super) struct Thread(Arc<Mailbox>);
@@ -261,14 +117,8 @@ struct Reactor {
 impl Reactor {
     fn new() -> io::Result<(Self, Arc<Mailbox>)> {
         let poll = mio::Poll::new()?;
-        let mailbox = Arc::new(Mailbox {
-            letters: Mutex::default(),
-            waker: mio::Waker::new(poll.registry(), MAIL)?,
-            woken: AtomicBool::new(false),
-            open: AtomicUsize::new(0),
-            left: Notify::new(),
-            ended: AtomicBool::new(false),
-        });
+        let waker = mio::Waker::new(poll.registry(), MAIL)?;
+        let mailbox = Arc::new(Mailbox::new(waker));
         let reactor = Self {
             mailbox: mailbox.clone(),
             home: mailbox.clone(),
@@ -341,9 +191,7 @@ impl Reactor {
 
     /// Says whether this is the end.
     fn read_mail(&mut self, instant: Instant) -> bool {
-        // Who tells something from here on wakes again.
-        self.mailbox.woken.store(false, Ordering::Release);
-        let mut letters = self.mailbox.lock();
+        let mut letters = self.mailbox.read();
         self.crowds.append(&mut letters.crowds);
         let adopted = std::mem::take(&mut letters.adopted);
         let (stop, cut, end) = (letters.stop, letters.cut, letters.end);
@@ -667,11 +515,9 @@ impl Deliver for Delivering<'_> {
 impl Drop for Reactor {
     fn drop(&mut self) {
         self.drop_all();
-        self.mailbox.ended.store(true, Ordering::Release);
         for crowd in self.crowds.drain(..) {
             crowd.end();
         }
-        // What was on its way here ends too.
-        self.mailbox.lose_late();
+        self.mailbox.end();
     }
 }

@@ -10,7 +10,7 @@ use longwire_proto::{CloseCode, CloseFrame};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::reactor::Mailbox;
+use super::mailbox::Mailbox;
 use crate::socket::Shared;
 
 /// What a graceful shutdown came to.

@@ -10,7 +10,7 @@ use longwire_proto::{CloseCode, Closed, Connection, MemoryBudget};
 
 use super::caps::Place;
 use super::handled::serve_handled;
-use super::reactor::Adopted;
+use super::mailbox::Adopted;
 use super::registry::{Entry, Registry};
 use super::route::{BoxFuture, NewHandler, Serve};
 use crate::driver::Driver;

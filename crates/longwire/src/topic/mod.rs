@@ -267,3 +267,6 @@ impl From<Message> for EncodedMessage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

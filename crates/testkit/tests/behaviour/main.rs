@@ -28,6 +28,8 @@ mod threads;
 
 mod topic;
 
+mod topic_end;
+
 mod tls;
 
 mod http2;
