@@ -11,6 +11,9 @@ use super::caps::Place;
 use crate::handler::Machine;
 use crate::topic::{self, Crowd};
 
+/// Why connections are closed when a server stops.
+pub(super) const STOPPING: &str = "the server is shutting down";
+
 /// A connection that a reactor is to take over.
 pub(super) struct Adopted {
     pub(super) stream: std::net::TcpStream,

@@ -17,7 +17,7 @@ use rustix::net::RecvFlags;
 use slab::Slab;
 
 use super::caps::Place;
-use super::mailbox::{Adopted, Mailbox};
+use super::mailbox::{Adopted, Mailbox, STOPPING};
 use crate::handler::{Flow, Gathered, Home, Machine, Wire};
 use crate::socket::Delivery;
 use crate::topic::{self, Crowd, Deliver, Progress, TOO_SLOW, Target};
@@ -31,9 +31,6 @@ const READ: usize = 1 << 20;
 
 /// What mail comes under among the events.
 const MAIL: Token = Token(usize::MAX);
-
-/// Why connections are closed when a server stops.
-const STOPPING: &str = "the server is shutting down";
 
 /// A reactor's thread, which ends when this is dropped, and its connections with it.
 pub(super) struct Thread(Arc<Mailbox>);

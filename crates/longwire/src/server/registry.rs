@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use longwire_proto::{CloseCode, CloseFrame};
+use longwire_proto::{CloseCode, CloseFrame, Role};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, STOPPING};
 use crate::socket::Shared;
 
 /// What a graceful shutdown came to.
@@ -217,11 +217,6 @@ impl Drop for Entry {
 }
 
 fn close(shared: &Shared) {
-    let role = longwire_proto::Role::Server;
-    let reason = "the server is shutting down";
-    shared.close(
-        CloseFrame::new(role, CloseCode::GOING_AWAY, reason)
-            .ok()
-            .as_ref(),
-    );
+    let frame = CloseFrame::new(Role::Server, CloseCode::GOING_AWAY, STOPPING);
+    shared.close(frame.ok().as_ref());
 }
