@@ -1,36 +1,41 @@
-//! The `longwire` command: serve and talk WebSocket from a terminal.
+//! The `longwire` command: talk, serve, load, check, record, proxy.
 //!
-//! Bottom-up: `output` (how things are printed), `connect`, `serve`; this file
-//! has the options, from which help is made.
+//! Bottom-up: `args` (the command line), `output` (how things are printed), `exit`
+//! (codes and advice), `wire` (frames as bytes, for tools that look at them or
+//! break them), `way` (to a server), then a folder for each command.
+
+mod args;
 
 mod output;
+
+mod exit;
+
+#[allow(dead_code, unused_imports)]
+mod wire;
+
+mod way;
+
+mod generate;
 
 mod connect;
 
 mod serve;
 
+mod bench;
+
+mod ping;
+
+mod check;
+
+mod proxy;
+
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-/// WebSockets from a terminal: serve them, talk to them.
-#[derive(Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run a server with a demo page, an echo and a chat.
-    Serve(Box<serve::Args>),
-    /// Talk to a WebSocket server: lines typed are sent, messages are printed.
-    Connect(Box<connect::Args>),
-}
+use args::{Cli, Command};
+use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -38,9 +43,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = match args.command {
-        Command::Serve(args) => runtime.block_on(serve::run(*args)),
+    let code = match cli.command {
         Command::Connect(args) => runtime.block_on(connect::run(*args)),
+        Command::Serve(args) => runtime.block_on(serve::run(*args)),
+        Command::Bench(args) => runtime.block_on(bench::run(*args)),
+        Command::Ping(args) => runtime.block_on(ping::run(*args)),
+        Command::Check(args) => runtime.block_on(check::run(*args)),
+        Command::Proxy(args) => runtime.block_on(proxy::run(*args)),
+        Command::Record(args) => runtime.block_on(proxy::record(*args)),
+        Command::Replay(args) => runtime.block_on(proxy::replay(*args)),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
     };
     // A thread may still wait for a line from the terminal.
     runtime.shutdown_background();

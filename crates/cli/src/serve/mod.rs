@@ -17,59 +17,15 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use longwire::server::{BoundServer, OriginPolicy, Route, ServerHandle, ShutdownReport};
-use longwire::{Compression, Drive, Server};
+use longwire::{Drive, Server};
 use owo_colors::OwoColorize as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::output;
+use crate::args::serve::Args;
+use crate::{exit, output};
 
 /// How long open sockets have to close on Ctrl-C.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
-
-/// Options of `longwire serve`.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Where to listen; port 0 takes one that is free
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
-    listen: String,
-    /// What to log: error, warn, info, debug, or a filter such as longwire=debug
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
-    log: EnvFilter,
-    /// Let pages of this origin open sockets too, such as
-    /// <https://example.com>; may be repeated, `*` lets all
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-    /// How messages are compressed, where a client can do that
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    compression: CompressionArg,
-    /// On how many threads to serve: one for each processor by default
-    #[arg(long, value_name = "COUNT")]
-    threads: Option<NonZero<usize>>,
-    #[command(flatten)]
-    tls: tls::TlsArgs,
-}
-
-/// [`Compression`] on the command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum CompressionArg {
-    /// Not at all
-    Off,
-    /// Each message on its own: connections hold nothing for it
-    #[default]
-    Shared,
-    /// With a context for each connection: smaller messages, more memory
-    Dedicated,
-}
-
-impl From<CompressionArg> for Compression {
-    fn from(argument: CompressionArg) -> Self {
-        match argument {
-            CompressionArg::Off => Self::Off,
-            CompressionArg::Shared => Self::Shared,
-            CompressionArg::Dedicated => Self::DEDICATED,
-        }
-    }
-}
 
 /// What is served where, for people.
 const ROUTES: [(&str, &str); 4] = [
@@ -86,8 +42,16 @@ const ROUTES: [(&str, &str); 4] = [
 ];
 
 pub(crate) async fn run(args: Args) -> ExitCode {
+    let filter = match EnvFilter::try_new(&args.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            let log = &args.log;
+            output::error(&format!("expected a log filter, got {log:?}: {error}"));
+            return ExitCode::from(exit::USAGE);
+        }
+    };
     tracing_subscriber::fmt()
-        .with_env_filter(args.log)
+        .with_env_filter(filter)
         .with_writer(anstream::stderr)
         .with_target(false)
         .compact()

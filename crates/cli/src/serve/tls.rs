@@ -1,28 +1,10 @@
 //! The certificate of `longwire serve`: from files, or made on the spot.
 
-use std::path::PathBuf;
-
 use longwire::ServerTls;
 use longwire::tls::TlsError;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-/// Options of TLS.
-#[derive(clap::Args)]
-// The names of the options are those of the fields.
-#[allow(clippy::struct_field_names)]
-pub(super) struct TlsArgs {
-    /// Speak TLS with the certificate chain in this PEM file; it is read again
-    /// when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The private key of the certificate, a PEM file too
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Speak TLS with a certificate made for this run; clients have to be told
-    /// to take it
-    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
-    tls_self_signed: bool,
-}
+use crate::args::serve::TlsArgs;
 
 impl TlsArgs {
     /// TLS as asked for, or none.

@@ -10,7 +10,7 @@ use longwire_proto::Role;
 use longwire_proto::handshake::client::Handshake;
 use rand::RngExt as _;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::handshake::{Shaken, shake_hands};
@@ -48,16 +48,14 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    async fn within<T>(&self, step: Step, work: impl Future<Output = T>) -> Result<T> {
-        let after = match step {
+    fn of(&self, step: Step) -> Duration {
+        match step {
             Step::Resolve => self.resolve,
             Step::Connect => self.connect,
             Step::Proxy => self.proxy,
             Step::Tls => self.tls,
             Step::Handshake => self.handshake,
-        };
-        let late = |_| Error::Timeout { step, after };
-        timeout(after, work).await.map_err(late)
+        }
     }
 }
 
@@ -78,6 +76,17 @@ struct Connected {
 }
 
 impl ClientBuilder {
+    /// Does a step in its time, and tells how long it took.
+    async fn within<T>(&self, step: Step, work: impl Future<Output = T>) -> Result<T> {
+        let after = self.timeouts.of(step);
+        let began = Instant::now();
+        let done = timeout(after, work).await;
+        if let (Ok(_), Some(observer)) = (&done, self.observed.get()) {
+            observer.step(step, began.elapsed());
+        }
+        done.map_err(|_| Error::Timeout { step, after })
+    }
+
     /// Opens a socket, after redirects where they are followed.
     pub(super) async fn follow(&self, mut target: Target) -> Result<Socket> {
         let mut same_origin = true;
@@ -170,9 +179,7 @@ impl ClientBuilder {
             return self.open(io, target, same_origin, peer_addr).await;
         }
         let limits = &self.options.config.limits;
-        let starting = self
-            .timeouts
-            .within(Step::Handshake, Session::open(io, limits));
+        let starting = self.within(Step::Handshake, Session::open(io, limits));
         let failed = |source| Error::Http2 {
             host: target.to_string(),
             source,
@@ -221,7 +228,7 @@ impl ClientBuilder {
             source,
         };
         let connecting = TlsConnector::from(config).connect(name, io);
-        let stream = self.timeouts.within(Step::Tls, connecting).await?;
+        let stream = self.within(Step::Tls, connecting).await?;
         let stream = stream.map_err(failed)?;
         let chosen = stream.get_ref().1.alpn_protocol();
         Ok(Connected {
@@ -236,7 +243,7 @@ impl ClientBuilder {
         #[cfg(unix)]
         if let Some(path) = &self.unix_socket {
             let connecting = tokio::net::UnixStream::connect(path);
-            let stream = self.timeouts.within(Step::Connect, connecting).await?;
+            let stream = self.within(Step::Connect, connecting).await?;
             let stream = stream.map_err(|source| Error::Connect {
                 host: path.display().to_string(),
                 source,
@@ -245,7 +252,7 @@ impl ClientBuilder {
         }
         match self.proxy.proxy_for(target)? {
             None => {
-                let stream = self.dial(&target.host, target.port).await?;
+                let stream = self.dial_host(&target.host, target.port).await?;
                 let peer_addr = stream.peer_addr().ok();
                 Ok((Io::Tcp(stream), peer_addr))
             }
@@ -282,12 +289,12 @@ impl ClientBuilder {
         target: &Target,
         address: Option<SocketAddr>,
     ) -> Result<Io> {
-        let mut io = Io::Tcp(self.dial(&proxy.host, proxy.port).await?);
+        let mut io = Io::Tcp(self.dial_host(&proxy.host, proxy.port).await?);
         if proxy.kind == (Kind::Http { tls: true }) {
             let config = self.proxy_tls.build(false)?;
             let name = crate::tls::parse_name(proxy.host.clone())?;
             let connecting = TlsConnector::from(config).connect(name, io);
-            let stream = self.timeouts.within(Step::Tls, connecting).await?;
+            let stream = self.within(Step::Tls, connecting).await?;
             io = Io::boxed(stream.map_err(|source| Error::Tls {
                 host: proxy.to_string(),
                 source,
@@ -295,13 +302,13 @@ impl ClientBuilder {
         }
         let limits = &self.options.config.limits;
         let tunnel = tunnel(io, proxy, target, address, limits);
-        self.timeouts.within(Step::Proxy, tunnel).await?
+        self.within(Step::Proxy, tunnel).await?
     }
 
     //= rfc6455#4.1-5, rfc6455#4.1-6
     async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
         let looking_up = self.resolver.lookup(host, port);
-        let addresses = self.timeouts.within(Step::Resolve, looking_up).await?;
+        let addresses = self.within(Step::Resolve, looking_up).await?;
         addresses.map_err(|source| Error::Resolve {
             host: host.to_owned(),
             source,
@@ -309,10 +316,10 @@ impl ClientBuilder {
     }
 
     //= rfc6455#4.1-5, rfc6455#4.1-6
-    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream> {
+    async fn dial_host(&self, host: &str, port: u16) -> Result<TcpStream> {
         let addresses = self.look_up(host, port).await?;
         let connecting = dial::connect(&addresses);
-        let stream = self.timeouts.within(Step::Connect, connecting).await?;
+        let stream = self.within(Step::Connect, connecting).await?;
         let stream = stream.map_err(|source| Error::Connect {
             host: if host.contains(':') {
                 format!("[{host}]:{port}")
@@ -323,6 +330,11 @@ impl ClientBuilder {
         })?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    /// A byte stream to the target, for HTTP/1.1.
+    pub(super) async fn dial_target(&self, target: &Target) -> Result<Io> {
+        Ok(self.connect_to(target, false).await?.io)
     }
 
     /// The handshake over HTTP/1.1.
@@ -338,8 +350,8 @@ impl ClientBuilder {
         let (resource, host) = (target.resource.clone(), target.authority.clone());
         let request = handshake.request(resource, host, &headers)?;
         let limits = &self.options.config.limits;
-        let exchange = shake_hands(io, &handshake, request, limits);
-        let shaken = self.timeouts.within(Step::Handshake, exchange).await?;
+        let exchange = shake_hands(io, &handshake, request, limits, &self.observed);
+        let shaken = self.within(Step::Handshake, exchange).await?;
         self.finish(shaken, target, peer_addr, Version::HTTP_11)
     }
 
@@ -360,8 +372,8 @@ impl ClientBuilder {
         })?;
         let request = handshake.extended_request(uri, &headers)?;
         let limits = &self.options.config.limits;
-        let exchange = http2::shake_hands(session, &handshake, request, limits);
-        let shaken = match self.timeouts.within(Step::Handshake, exchange).await? {
+        let exchange = http2::shake_hands(session, &handshake, request, limits, &self.observed);
+        let shaken = match self.within(Step::Handshake, exchange).await? {
             Ok(shaken) => Ok(shaken),
             Err(Failure::Connection(error)) => return Ok(OnSession::Broken(error)),
             Err(Failure::Http1Required) => return Ok(OnSession::Http1),
@@ -438,6 +450,7 @@ impl ClientBuilder {
             ..Info::default()
         };
         let options = &self.options;
+        let io = self.observed.watch(io, &unhandled);
         Ok(Socket::open(io, unhandled, Role::Client, options, info))
     }
 }

@@ -14,6 +14,7 @@ use longwire_proto::Limits;
 use longwire_proto::handshake::client::{Agreed, Handshake, ResponseError};
 use tokio::time::timeout;
 
+use super::observer::Observed;
 use crate::error::{Error, HttpError, Refusal, Result};
 use crate::transport::Io;
 
@@ -42,8 +43,17 @@ pub(super) async fn shake_hands(
     handshake: &Handshake,
     request: Request<()>,
     limits: &Limits,
+    observed: &Observed,
 ) -> Result<Shaken> {
-    let judge = |response| judge(response, handshake, limits);
+    if let Some(observer) = observed.get() {
+        observer.request(&request);
+    }
+    let judge = |response: Response<Incoming>| {
+        if let Some(observer) = observed.get() {
+            observer.response(response.version(), response.status(), response.headers());
+        }
+        judge(response, handshake, limits)
+    };
     let (io, unhandled, (agreed, headers)) = exchange(io, request, limits, http, judge).await?;
     Ok(Shaken {
         io,

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::handshake::{BODY_WITHIN, Shaken};
+use super::observer::Observed;
 use super::target::Target;
 use crate::error::{Error, Refusal, Result};
 use crate::transport::Io;
@@ -257,16 +258,23 @@ pub(super) async fn shake_hands(
     handshake: &Handshake,
     mut request: Request<()>,
     limits: &Limits,
+    observed: &Observed,
 ) -> Result<Shaken, Failure> {
     request
         .extensions_mut()
         .insert(Protocol::from_static("websocket"));
+    if let Some(observer) = observed.get() {
+        observer.request(&request);
+    }
     let requests = session.requests.clone();
     let mut requests = requests.ready().await.map_err(Failure::Connection)?;
     let (response, sending) = requests
         .send_request(request, false)
         .map_err(Failure::Connection)?;
     let response = response.await.map_err(failure)?;
+    if let Some(observer) = observed.get() {
+        observer.response(response.version(), response.status(), response.headers());
+    }
     let (agreed, headers) = judge(&response, handshake).map_err(Failure::Answer)?;
     let Some(agreed) = agreed else {
         return Err(Failure::Answer(refusal(response, limits).await));

@@ -1,8 +1,9 @@
 //! The client: from a URL to an open [`Socket`].
 //!
 //! Read `target` (what a URL says), `dial` (a TCP connection), `proxy` and
-//! `tunnel` (the way through a proxy), `cookies`, `handshake` and `http2` (the
-//! exchange), `connecting` (all of it in order), then this file.
+//! `tunnel` (the way through a proxy), `cookies`, `observer` (who watches),
+//! `handshake` and `http2` (the exchange), `connecting` (all of it in order),
+//! then this file.
 
 mod target;
 
@@ -11,6 +12,8 @@ mod dial;
 mod proxy;
 
 mod cookies;
+
+mod observer;
 
 mod handshake;
 
@@ -37,6 +40,8 @@ use crate::transport::{Io, Transport};
 use connecting::Timeouts;
 pub use cookies::CookieJar;
 use dial::Resolver;
+use observer::Observed;
+pub use observer::Observer;
 pub use proxy::Proxy;
 use proxy::ProxyChoice;
 use target::{Target, basic, sensitive};
@@ -78,6 +83,7 @@ pub struct ClientBuilder {
     redirects: usize,
     cookies: Option<CookieJar>,
     timeouts: Timeouts,
+    observed: Observed,
     pool: Arc<http2::Pool>,
 }
 
@@ -98,6 +104,7 @@ impl Default for ClientBuilder {
             redirects: 0,
             cookies: None,
             timeouts: Timeouts::default(),
+            observed: Observed::default(),
             pool: Arc::default(),
         }
     }
@@ -265,6 +272,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Tells this observer what happens on the connections: none by default.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observed = Observed::new(observer);
+        self
+    }
+
     /// These subprotocols and no others.
     pub(crate) fn only_subprotocols(mut self, names: &[String]) -> Self {
         self.subprotocols = names.to_vec();
@@ -322,6 +336,23 @@ impl ClientBuilder {
     ) -> Result<Socket> {
         let target = Target::parse(url.as_ref())?;
         Box::pin(self.open(Io::boxed(transport), &target, true, None)).await
+    }
+
+    /// Opens the byte stream on which a handshake could begin, and asks nothing:
+    /// through a proxy where there is one, with TLS for a `wss` URL, for HTTP/1.1.
+    /// It is for tools that write their own bytes; [`ClientBuilder::connect_over`]
+    /// makes a socket of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::connect`], up to the handshake.
+    pub async fn dial(&self, url: impl AsRef<str>) -> Result<Box<dyn Transport>> {
+        let target = Target::parse(url.as_ref())?;
+        let io = Box::pin(self.dial_target(&target)).await?;
+        Ok(match io {
+            Io::Tcp(stream) => Box::new(stream),
+            Io::Boxed(stream) => stream,
+        })
     }
 }
 

@@ -1,0 +1,70 @@
+//! What values may look like: durations, sizes, fields.
+
+use std::time::Duration;
+
+/// `250ms`, `10s`, `2m`, `1h`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a duration such as 250ms, 10s or 2m, got {text:?}");
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let each = match &text[digits.len()..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(expected()),
+    };
+    let number: f64 = digits.trim_end().parse().map_err(|_| expected())?;
+    Duration::try_from_secs_f64(number * each).map_err(|_| expected())
+}
+
+/// `512`, `16k`, `4M`, `1G`: bytes in powers of 1024.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let expected = || format!("expected a size such as 512, 16k or 4M, got {text:?}");
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(expected()),
+    };
+    let number: usize = digits.trim_end().parse().map_err(|_| expected())?;
+    number.checked_mul(1 << shift).ok_or_else(expected)
+}
+
+/// A header field as `Name: value`.
+pub(crate) fn field(text: &str) -> Result<(String, String), String> {
+    text.split_once(':')
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .ok_or_else(|| format!("expected \"Name: value\", got {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_or_are_seconds() {
+        let millis = |text| duration(text).map(|duration| duration.as_millis());
+        assert_eq!(millis("250ms"), Ok(250));
+        assert_eq!(millis("1.5"), Ok(1500));
+        assert_eq!(millis("2 m"), Ok(120_000));
+        for bad in ["", "s", "-1s", "1 day", "1e999", "nan"] {
+            assert!(
+                duration(bad).unwrap_err().contains("expected a duration"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_count_in_powers_of_1024() {
+        assert_eq!(size("512"), Ok(512));
+        assert_eq!(size("16k"), Ok(16 << 10));
+        assert_eq!(size("4MiB"), Ok(4 << 20));
+        for bad in ["", "k", "-1", "1.5k", "99999999999G", "1 apple"] {
+            assert!(size(bad).unwrap_err().contains("expected a size"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! `longwire check`.
+
+use std::process::ExitCode;
+
+use crate::args::check::Args;
+
+pub(crate) async fn run(args: Args) -> ExitCode {
+    let _ = (args.url, args.way);
+    ExitCode::FAILURE
+}
