@@ -1,0 +1,91 @@
+//! Runs cases against a server.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::case::{Body, Case};
+use super::log::Log;
+use super::outcome::Outcome;
+use super::report::terminal::Progress;
+use super::report::{Report, Tried};
+use super::server::{Server, Unopened};
+
+/// Cases that press the server: they run alone, so that they disturb no other.
+const ALONE: [&str; 2] = ["hostile", "limits"];
+
+impl Report {
+    /// A report of nothing yet.
+    pub(crate) fn new(tested: String, role: &'static str) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            tester: concat!("longwire ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tested,
+            role,
+            began: now.map_or(0, |since| since.as_secs()),
+            seconds: 0.0,
+            cases: Vec::new(),
+        }
+    }
+}
+
+/// Tries each case that can be tried on a server.
+pub(crate) async fn on_server(
+    server: Server,
+    cases: Vec<Case>,
+    jobs: usize,
+    verbose: bool,
+) -> Report {
+    let began = Instant::now();
+    let mut report = Report::new(server.url.clone(), "server");
+    let progress = Progress::new(cases.len());
+    let server = Arc::new(server);
+    let (alone, together): (Vec<Case>, Vec<Case>) = cases
+        .into_iter()
+        .partition(|case| ALONE.contains(&case.group()));
+    for (cases, jobs) in [(together, jobs), (alone, 1)] {
+        let mut running = stream::iter(cases)
+            .map(|case| {
+                let server = Arc::clone(&server);
+                async move { try_on_server(&server, &case).await }
+            })
+            .buffered(jobs);
+        while let Some(tried) = running.next().await {
+            progress.tell(&tried, verbose);
+            report.cases.push(tried);
+        }
+    }
+    progress.end();
+    report.seconds = began.elapsed().as_secs_f64();
+    report
+}
+
+async fn try_on_server(server: &Server, case: &Case) -> Tried {
+    let began = Instant::now();
+    let server = server.for_case();
+    let (outcome, log) = match &case.body {
+        Body::Talk { offer, run } => match server.open(*offer).await {
+            Ok(mut session) if offer.is_some() && session.deflate.is_none() => {
+                let skip = Outcome::Skip("the server did not agree to compression".to_owned());
+                (skip, std::mem::replace(&mut session.log, Log::new()))
+            }
+            Ok(mut session) => {
+                let outcome = run(&mut session).await;
+                (outcome, session.log)
+            }
+            Err(Unopened::Silence) => {
+                let why = "no answer to a correct handshake".to_owned();
+                (Outcome::Fail(why), server.take_log())
+            }
+            Err(unopened) => (unopened.into(), server.take_log()),
+        },
+        Body::Server(attempt) => {
+            let outcome = attempt(&server).await;
+            (outcome, server.take_log())
+        }
+        Body::Client(_) => (Outcome::Skip("for clients".to_owned()), Log::new()),
+    };
+    let ms = began.elapsed().as_secs_f64() * 1e3;
+    Tried::new(case, &outcome.at(case.level), ms, log)
+}
