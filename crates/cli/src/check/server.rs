@@ -154,8 +154,13 @@ impl Server {
 
     /// Sends bytes on a connection of their own and reads the head of the answer.
     pub(crate) async fn ask(&self, bytes: &[u8]) -> Result<Asked, Unopened> {
+        self.ask_chopped(bytes, bytes.len()).await
+    }
+
+    /// The same in writes of `size` bytes.
+    pub(crate) async fn ask_chopped(&self, bytes: &[u8], size: usize) -> Result<Asked, Unopened> {
         let mut log = Log::new();
-        let asked = self.ask_logged(bytes, &mut log).await;
+        let asked = self.ask_logged(bytes, size, &mut log).await;
         match asked {
             Ok((stream, head, unread)) => Ok(Asked {
                 stream,
@@ -173,14 +178,20 @@ impl Server {
     async fn ask_logged(
         &self,
         bytes: &[u8],
+        size: usize,
         log: &mut Log,
     ) -> Result<(Box<dyn Transport>, Head, Vec<u8>), Unopened> {
         let mut stream = self.dial().await?;
         let start = &bytes[..bytes.len().min(2000)];
         log.text(By::Tester, String::from_utf8_lossy(start).into_owned());
         // A server that has seen enough may hang up before all is written.
-        let _ = timeout(self.patience, stream.write_all(bytes)).await;
-        let _ = timeout(self.patience, stream.flush()).await;
+        for piece in bytes.chunks(size.max(1)) {
+            let _ = timeout(self.patience, stream.write_all(piece)).await;
+            let _ = timeout(self.patience, stream.flush()).await;
+            if size < bytes.len() {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        }
         let read = timeout(self.patience, read_head(&mut stream)).await;
         let (head, unread) = match read {
             Err(_) => {
@@ -221,9 +232,14 @@ impl Server {
             self.keep_log(asked.log);
             return Err(Unopened::Wrong(why));
         }
+        Ok(self.session(asked))
+    }
+
+    /// The session that an answer began.
+    pub(crate) fn session(&self, asked: Asked) -> Session {
         let extensions = asked.head.get("Sec-WebSocket-Extensions");
         let deflate = extensions.and_then(DeflateParams::parse);
-        Ok(Session::new(
+        Session::new(
             asked.stream,
             Playing::Client,
             asked.head,
@@ -231,7 +247,7 @@ impl Server {
             deflate,
             self.patience,
             asked.log,
-        ))
+        )
     }
 }
 

@@ -9,7 +9,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::log::{By, Log};
-use crate::wire::{Decoder, DeflateParams, Frame, Head, Inflater, Item, Messages, Opcode};
+use crate::wire::{
+    Decoder, DeflateParams, Deflater, Frame, Head, Inflater, Item, Messages, Opcode,
+};
 
 /// Bytes of a message that are kept, to compare them.
 const KEEP: usize = 64 << 20;
@@ -48,6 +50,7 @@ pub(crate) struct Session {
     /// How long the peer has for what is expected of it.
     pub(crate) patience: Duration,
     pub(crate) log: Log,
+    deflater: Option<Deflater>,
     decoder: Decoder,
     messages: Messages,
     unread: Vec<u8>,
@@ -78,8 +81,19 @@ impl Session {
                 Playing::Server => params.client_no_context_takeover,
             })
         });
+        let deflater = deflate.map(|params| match playing {
+            Playing::Client => Deflater::new(
+                params.client_max_window_bits,
+                params.client_no_context_takeover,
+            ),
+            Playing::Server => Deflater::new(
+                params.server_max_window_bits,
+                params.server_no_context_takeover,
+            ),
+        });
         Self {
             stream,
+            deflater,
             playing,
             head,
             deflate,
@@ -103,6 +117,23 @@ impl Session {
         // Any key will do: the peer under test is no attacker.
         self.next_key = self.next_key.wrapping_mul(0x9E37_79B1).wrapping_add(1);
         frame.masked(self.next_key.to_be_bytes())
+    }
+
+    /// The payload of a compressed message as was agreed on: as it is where
+    /// nothing was.
+    pub(crate) fn compress(&mut self, plain: &[u8]) -> Vec<u8> {
+        match &mut self.deflater {
+            Some(deflater) => deflater.deflate(plain),
+            None => plain.to_vec(),
+        }
+    }
+
+    /// Whether the tester's messages may refer to those before.
+    pub(crate) fn may_refer_back(&self) -> bool {
+        self.deflate.is_some_and(|params| match self.playing {
+            Playing::Client => !params.client_no_context_takeover,
+            Playing::Server => !params.server_no_context_takeover,
+        })
     }
 
     /// Sends a frame, masked where that is due. A peer that has hung up is noticed
@@ -252,11 +283,6 @@ impl Session {
             return Heard::End;
         }
         Heard::Reset(error.to_string())
-    }
-
-    /// Whether the peer's stream has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended
     }
 
     /// Ends its own side of the stream.

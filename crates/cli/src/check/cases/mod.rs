@@ -14,17 +14,26 @@ pub(crate) mod close;
 
 pub(crate) mod limits;
 
+pub(crate) mod opening;
+
+pub(crate) mod deflate;
+
+pub(crate) mod agreement;
+
 use super::case::Case;
 
 /// Every case, in the order in which they are tried and told.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
+    cases.extend(opening::cases());
     cases.extend(framing::cases());
     cases.extend(length::cases());
     cases.extend(control::cases());
     cases.extend(fragment::cases());
     cases.extend(utf8::cases());
     cases.extend(close::cases());
+    cases.extend(agreement::cases());
+    cases.extend(deflate::cases());
     cases.extend(limits::cases());
     cases
 }
