@@ -171,6 +171,21 @@ impl Session {
         self.write(bytes).await;
     }
 
+    /// Writes and reads nothing; gives how many bytes the peer took in its time.
+    pub(crate) async fn send_unread(&mut self, what: &str, bytes: &[u8]) -> usize {
+        self.log.bytes(By::Tester, what, bytes);
+        let deadline = Instant::now() + self.patience;
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match timeout_at(deadline, self.stream.write(&bytes[taken..])).await {
+                Ok(Ok(len @ 1..)) => taken += len,
+                _ => return taken,
+            }
+        }
+        let _ = timeout_at(deadline, self.stream.flush()).await;
+        taken
+    }
+
     fn encode_all(&mut self, frames: Vec<Frame>) -> Vec<u8> {
         let mut bytes = Vec::new();
         for frame in frames {

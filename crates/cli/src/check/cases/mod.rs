@@ -20,12 +20,19 @@ pub(crate) mod deflate;
 
 pub(crate) mod agreement;
 
+pub(crate) mod smuggling;
+
+pub(crate) mod hostile;
+
+pub(crate) mod slow;
+
 use super::case::Case;
 
 /// Every case, in the order in which they are tried and told.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(opening::cases());
+    cases.extend(smuggling::cases());
     cases.extend(framing::cases());
     cases.extend(length::cases());
     cases.extend(control::cases());
@@ -34,7 +41,9 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(close::cases());
     cases.extend(agreement::cases());
     cases.extend(deflate::cases());
+    cases.extend(slow::cases());
     cases.extend(limits::cases());
+    cases.extend(hostile::cases());
     cases
 }
 
