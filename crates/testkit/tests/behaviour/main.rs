@@ -42,6 +42,8 @@ mod event_loop;
 
 mod way;
 
+mod observer;
+
 mod reconnect;
 
 mod web;

@@ -148,10 +148,10 @@ const SHAPES: &[Shape] = &[
         " x HTTP/1.1",
     ),
     (
-        "no-target",
+        "no-version",
         "RFC 9112 3",
         Level::Must,
-        "a request line of GET and nothing else",
+        "a request line without a version",
         " HTTP/1.1",
         "",
     ),
