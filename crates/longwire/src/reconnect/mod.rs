@@ -18,10 +18,11 @@ mod task;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 use longwire_proto::{CloseCode, CloseFrame, Role};
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::socket::Sender;
 use crate::waiting::wait;
 pub use backoff::Backoff;
 pub use budget::RetryBudget;
@@ -87,6 +89,27 @@ struct Handle {
     outbox: Arc<Outbox>,
     state: watch::Receiver<ConnectionState>,
     command: watch::Sender<Command>,
+    current: Current,
+}
+
+/// The connection there is now, for what is not worth sending over the next.
+#[derive(Clone, Default)]
+struct Current(Arc<Mutex<Option<Sender>>>);
+
+impl Current {
+    fn set(&self, sender: Option<Sender>) {
+        let before = {
+            let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, sender)
+        };
+        // Dropped without the lock: it may be the last of its connection.
+        drop(before);
+    }
+
+    fn get(&self) -> Option<Sender> {
+        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
 }
 
 /// What the task is told.
@@ -180,12 +203,21 @@ impl ReconnectingBuilder {
         let (state, state_seen) = watch::channel(ConnectionState::Connecting(1));
         let (command, commanded) = watch::channel(Command::Run);
         let (inbox, received) = inbox::inbox();
-        let task = task::Task::new(self, outbox.clone(), state, commanded, inbox);
+        let current = Current::default();
+        let task = task::Task::new(
+            self,
+            outbox.clone(),
+            current.clone(),
+            state,
+            commanded,
+            inbox,
+        );
         tokio::spawn(task.run());
         let handle = Handle {
             outbox,
             state: state_seen,
             command,
+            current,
         };
         ReconnectingSocket {
             sender: ReconnectingSender {
@@ -217,6 +249,18 @@ impl ReconnectingSender {
             |cx| outbox.poll_push(cx, &mut message),
         )
         .await
+    }
+
+    /// Sends a ping with a payload of at most 125 bytes on the connection there
+    /// is. It waits for no other: what it would tell is over by then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Away`] where there is no connection now, otherwise as
+    /// [`crate::Socket::ping`].
+    pub async fn ping(&self, payload: impl Into<Bytes>) -> Result<()> {
+        let sender = self.handle.current.get().ok_or(Error::Away)?;
+        sender.ping(payload).await
     }
 
     /// How the connection is doing.

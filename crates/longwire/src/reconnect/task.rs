@@ -13,7 +13,7 @@ use super::budget::Left;
 use super::builder::{Attempt, Lost, ReconnectingBuilder};
 use super::inbox::InboxSender;
 use super::outbox::Outbox;
-use super::{Command, ConnectionState};
+use super::{Command, ConnectionState, Current};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::socket::{Receiver, Sender, Socket};
@@ -21,6 +21,7 @@ use crate::socket::{Receiver, Sender, Socket};
 pub(super) struct Task {
     settings: ReconnectingBuilder,
     outbox: Arc<Outbox>,
+    current: Current,
     state: watch::Sender<ConnectionState>,
     command: watch::Receiver<Command>,
     inbox: InboxSender,
@@ -48,6 +49,7 @@ impl Task {
     pub(super) fn new(
         settings: ReconnectingBuilder,
         outbox: Arc<Outbox>,
+        current: Current,
         state: watch::Sender<ConnectionState>,
         command: watch::Receiver<Command>,
         inbox: InboxSender,
@@ -60,6 +62,7 @@ impl Task {
             left: Left::new(settings.budget, Instant::now()),
             settings,
             outbox,
+            current,
             state,
             command,
             inbox,
@@ -83,6 +86,7 @@ impl Task {
     }
 
     fn end(&self) {
+        self.current.set(None);
         self.outbox.end();
         self.state.send_if_modified(|state| {
             let before = std::mem::replace(state, ConnectionState::Closed);
@@ -145,9 +149,10 @@ impl Task {
     /// ended it.
     async fn serve(&mut self, socket: Socket) -> Option<Lost> {
         let opened = Instant::now();
+        let (sender, receiver) = socket.split();
+        self.current.set(Some(sender.clone()));
         self.state.send_replace(ConnectionState::Open);
         self.outbox.set_open(true);
-        let (sender, receiver) = socket.split();
         let mut command = self.command.clone();
         let closing_by = async {
             told_to_stop(&mut self.command.clone()).await;
@@ -166,6 +171,7 @@ impl Task {
         // Both to their ends: what is being sent when the connection breaks is
         // put back.
         let (stopped, lost) = futures_util::future::join(sending, receiving).await;
+        self.current.set(None);
         self.outbox.set_open(false);
         if opened.elapsed() >= self.settings.lasting {
             self.tries = 0;

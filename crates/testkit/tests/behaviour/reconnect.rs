@@ -90,6 +90,26 @@ async fn what_is_sent_while_away_goes_out_over_the_next_connection_first() {
 }
 
 #[tokio::test]
+async fn a_ping_goes_out_on_the_connection_there_is_and_waits_for_no_other() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let socket = quick(url).start();
+    let sender = socket.sender();
+    assert!(matches!(sender.ping("early").await, Err(Error::Away)));
+    let mut raw = Raw::accept(&listener).await;
+    until(&socket, ConnectionState::Open).await;
+    sender.ping("now").await.unwrap();
+    let (first, payload) = raw.read().await.unwrap();
+    assert_eq!((first & 0xF, &payload[..]), (9, &b"now"[..]));
+    drop(raw);
+    let mut states = socket.watch();
+    soon(states.wait_for(|now| *now != ConnectionState::Open))
+        .await
+        .unwrap();
+    assert!(matches!(sender.ping("late").await, Err(Error::Away)));
+}
+
+#[tokio::test]
 async fn an_end_that_is_not_worth_another_try_is_the_end() {
     let server = TestServer::with(two).await;
     // An orderly one is no error.
