@@ -1,13 +1,7 @@
 //! How things are printed: messages on stdout, everything about them on
 //! stderr, colour only on a terminal that wants it.
 
-use std::io::{IsTerminal as _, Write as _};
-
-use longwire::Message;
 use owo_colors::OwoColorize as _;
-
-/// Bytes of a binary message shown on a terminal.
-const SHOWN: usize = 1024;
 
 /// An error, in one line on stderr.
 pub(crate) fn error(text: &str) {
@@ -18,43 +12,6 @@ pub(crate) fn error(text: &str) {
 /// Something worth knowing, in one line on stderr.
 pub(crate) fn note(text: &str) {
     anstream::eprintln!("{}", text.dimmed());
-}
-
-/// Prints a message in a line of its own. Fails where stdout is closed.
-pub(crate) fn message(message: &Message) -> std::io::Result<()> {
-    let is_terminal = std::io::stdout().is_terminal();
-    if !is_terminal {
-        // To whom it may concern: as it came.
-        let mut stdout = std::io::stdout().lock();
-        match message {
-            Message::Text(text) => writeln!(stdout, "{text}")?,
-            Message::Binary(bytes) => writeln!(stdout, "{}", hex(bytes))?,
-        }
-        return stdout.flush();
-    }
-    let mut stdout = anstream::stdout().lock();
-    match message {
-        Message::Text(text) => {
-            writeln!(stdout, "{} {}", "<".cyan(), harmless(text))?;
-        }
-        Message::Binary(bytes) => {
-            let shown = &bytes[..bytes.len().min(SHOWN)];
-            let more = if shown.len() < bytes.len() {
-                " …"
-            } else {
-                ""
-            };
-            let size = format!("[{} bytes]", bytes.len());
-            writeln!(
-                stdout,
-                "{} {} {}{more}",
-                "<".cyan(),
-                size.dimmed(),
-                hex(shown)
-            )?;
-        }
-    }
-    stdout.flush()
 }
 
 /// Text of a peer without what a terminal would obey.
@@ -72,7 +29,8 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as pairs of digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
 }
