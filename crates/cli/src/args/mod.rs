@@ -3,11 +3,13 @@
 //! which is why this needs nothing but clap).
 //!
 //! `values` has what a value may look like, `way` the options of all commands
-//! that go to a server.
+//! that go to a server, `threshold` what a measurement must not pass.
 
 pub(crate) mod values;
 
 pub(crate) mod way;
+
+pub(crate) mod threshold;
 
 pub(crate) mod bench;
 

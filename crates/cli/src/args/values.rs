@@ -1,5 +1,6 @@
 //! What values may look like: durations, sizes, fields.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// `250ms`, `10s`, `2m`, `1h`; a bare number is seconds.
@@ -31,6 +32,23 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     };
     let number: usize = digits.trim_end().parse().map_err(|_| expected())?;
     number.checked_mul(1 << shift).ok_or_else(expected)
+}
+
+/// `500`, `20k`, `1M`: how many, in powers of 1000.
+pub(crate) fn count(text: &str) -> Result<NonZero<u64>, String> {
+    let expected = || format!("expected a count such as 500, 20k or 1M, got {text:?}");
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let each = match &text[digits.len()..] {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        _ => return Err(expected()),
+    };
+    let number: u64 = digits.parse().map_err(|_| expected())?;
+    number
+        .checked_mul(each)
+        .and_then(NonZero::new)
+        .ok_or_else(expected)
 }
 
 /// A header field as `Name: value`.
@@ -65,6 +83,19 @@ mod tests {
         assert_eq!(size("4MiB"), Ok(4 << 20));
         for bad in ["", "k", "-1", "1.5k", "99999999999G", "1 apple"] {
             assert!(size(bad).unwrap_err().contains("expected a size"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn counts_are_in_powers_of_1000() {
+        assert_eq!(count("500").map(NonZero::get), Ok(500));
+        assert_eq!(count("20k").map(NonZero::get), Ok(20_000));
+        assert_eq!(count("1M").map(NonZero::get), Ok(1_000_000));
+        for bad in ["", "0", "k", "-1", "1.5k", "1G", "99999999999999999999"] {
+            assert!(
+                count(bad).unwrap_err().contains("expected a count"),
+                "{bad}"
+            );
         }
     }
 }

@@ -1,10 +1,317 @@
-//! `longwire bench`.
+//! `longwire bench`: a server under load.
+//!
+//! Read `plan` (what is to be done) with `payload` (the messages; below it
+//! `template`, `stamp`, `chance`) and `pace` (when each is due; `pacer` wakes in
+//! time); `tally`, `latency` and `faults` (what is counted); `run` (what all share);
+//! `echo`, `fan_out` and `idle` (what a connection does) and `holding` (its life
+//! around that); `timeline`, `report` and `verdict` (what came of it); `table` and
+//! `page` (how it looks); then this file, which starts the threads.
+
+mod show;
+
+mod files;
+
+mod command;
+
+mod chance;
+
+mod stamp;
+
+mod template;
+
+mod payload;
+
+mod latency;
+
+mod faults;
+
+mod tally;
+
+mod pacer;
+
+mod pace;
+
+mod fan;
+
+mod plan;
+
+mod run;
+
+mod sending;
+
+mod echo;
+
+mod fan_out;
+
+mod idle;
+
+mod holding;
+
+mod timeline;
+
+mod verdict;
+
+mod report;
+
+mod table;
+
+mod progress;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use longwire::client::Observer;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::bench::Args;
+use crate::{exit, output};
+use pace::Schedule;
+use plan::Plan;
+use progress::Progress;
+use report::{Ended, Report};
+use run::{Lane, Phase, Run, lock};
+use timeline::Timeline;
+
+/// A threshold was passed.
+const THRESHOLD: u8 = 5;
+
+/// How often the bar is drawn.
+const DRAWN_EVERY: Duration = Duration::from_millis(200);
+
+/// What a shell expects of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let _ = (args.url, args.way);
-    ExitCode::FAILURE
+    match prepare(&args) {
+        Ok((run, lanes, phase)) => drive(&args, &run, lanes, phase).await,
+        Err(code) => code,
+    }
+}
+
+type Prepared = (Arc<Run>, Vec<Arc<Lane>>, watch::Sender<Phase>);
+
+fn prepare(args: &Args) -> Result<Prepared, ExitCode> {
+    let wrong = |text: String| {
+        output::error(&text);
+        ExitCode::from(exit::USAGE)
+    };
+    let plan = Plan::new(args).map_err(|error| wrong(error.to_string()))?;
+    files::make_room(plan.connections, plan.threads).map_err(wrong)?;
+    let threads = plan.threads;
+    let clients = (0..threads).map(|_| plan.client(args));
+    let clients: Result<Vec<_>, _> = clients.collect();
+    let clients = clients.map_err(|error| exit::with(&error))?;
+    let (phase, phases) = watch::channel(Phase::Opening);
+    let run = Run::new(plan, phases).map_err(|error| {
+        output::error(&format!("could not start: {error}"));
+        ExitCode::FAILURE
+    })?;
+    let run = Arc::new(run);
+    let lanes = clients.into_iter().map(|client| {
+        let client = if args.report.wire_bytes {
+            client.observer(Arc::clone(&run.wire) as Arc<dyn Observer>)
+        } else {
+            client
+        };
+        Arc::new(Lane::new(Arc::clone(&run), client))
+    });
+    let lanes = lanes.collect();
+    Ok((run, lanes, phase))
+}
+
+/// Runs the connections of a thread to their end.
+fn start(
+    lane: Arc<Lane>,
+    index: usize,
+    threads: usize,
+    done: mpsc::Sender<()>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let work = move || {
+        runtime.block_on(async {
+            let mut connections = JoinSet::new();
+            for connection in (0..lane.run.plan.connections).skip(index).step_by(threads) {
+                connections.spawn(holding::hold(Arc::clone(&lane), connection));
+            }
+            while connections.join_next().await.is_some() {}
+        });
+        drop(done);
+    };
+    let named = std::thread::Builder::new().name(format!("load-{index}"));
+    named.spawn(work).map(drop)
+}
+
+async fn drive(
+    args: &Args,
+    run: &Arc<Run>,
+    lanes: Vec<Arc<Lane>>,
+    phase: watch::Sender<Phase>,
+) -> ExitCode {
+    let (done, mut all_done) = mpsc::channel(1);
+    for (index, lane) in lanes.iter().enumerate() {
+        if let Err(error) = start(Arc::clone(lane), index, lanes.len(), done.clone()) {
+            output::error(&format!("could not start a thread: {error}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    drop(done);
+    let progress = Progress::new(args.report.quiet);
+    let opened = opening(run, &progress).await;
+    if !opened || (run.gauges.opened.get() == 0 && !run.plan.reconnect) {
+        progress.clear();
+        let _ = phase.send(Phase::Interrupted);
+        return not_opened(run);
+    }
+    let schedule = schedule(&run.plan);
+    let _ = phase.send(Phase::Running(schedule));
+    let mut timeline = Timeline::new(schedule.measured, run);
+    let mut wire = run.wire.so_far();
+    let mut ticks = interval(DRAWN_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut next = schedule.measured;
+    let mut ended = Ended::Done;
+    let ctrl_c = tokio::signal::ctrl_c();
+    tokio::pin!(ctrl_c);
+    loop {
+        tokio::select! {
+            _ = all_done.recv() => break,
+            _ = &mut ctrl_c, if ended == Ended::Done => {
+                ended = Ended::Interrupted;
+                let _ = phase.send(Phase::Interrupted);
+                tokio::spawn(stop_at_once());
+            }
+            () = run.changed.notified() => {}
+            _ = ticks.tick() => {}
+        }
+        if run.is_done() && ended == Ended::Done {
+            if run.gauges.survived.get() == 0 {
+                ended = Ended::ConnectionsLost;
+            }
+            phase.send_if_modified(|phase| {
+                let running = matches!(phase, Phase::Running(_));
+                if running {
+                    *phase = Phase::Over;
+                }
+                running
+            });
+        }
+        let now = Instant::now();
+        if now >= next {
+            if next == schedule.measured {
+                // What is counted begins here.
+                wire = run.wire.so_far();
+            } else {
+                timeline.take(&lanes, run);
+            }
+            next = now + Duration::from_secs(1) * timeline.each();
+        }
+        progress.running(run, &schedule, &timeline);
+    }
+    timeline.finish(&lanes, run);
+    progress.clear();
+    let wire = args.report.wire_bytes.then(|| {
+        let (sent, received) = run.wire.so_far();
+        (sent - wire.0, received - wire.1)
+    });
+    let report = Report::new(run, &timeline, &schedule, ended, wire);
+    tell(args, report)
+}
+
+/// Waits until each connection was tried; `false` where Ctrl-C came first.
+async fn opening(run: &Run, progress: &Progress) -> bool {
+    let all = u64::from(run.plan.connections);
+    let mut ticks = interval(DRAWN_EVERY);
+    while run.gauges.tried.get() < all {
+        tokio::select! {
+            () = run.changed.notified() => {}
+            _ = ticks.tick() => progress.opening(run),
+            _ = tokio::signal::ctrl_c() => return false,
+        }
+    }
+    true
+}
+
+fn schedule(plan: &Plan) -> Schedule {
+    let start = Instant::now();
+    let measured = start + plan.warmup;
+    Schedule {
+        start,
+        measured,
+        until: plan.duration.and_then(|time| measured.checked_add(time)),
+    }
+}
+
+/// Nothing could be measured: the reason, where there is one.
+fn not_opened(run: &Run) -> ExitCode {
+    let error = lock(&run.first_error).take();
+    let opened = run.gauges.opened.get();
+    match error {
+        Some(error) if opened == 0 => {
+            let all = run.plan.connections;
+            if all > 1 {
+                output::note(&format!("none of {all} connections could be opened"));
+            }
+            exit::with(&error)
+        }
+        _ => {
+            output::error(&format!(
+                "interrupted with {opened} connections open, and no load yet"
+            ));
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+/// The second Ctrl-C.
+async fn stop_at_once() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(INTERRUPTED);
+    }
+}
+
+fn tell(args: &Args, mut report: Report) -> ExitCode {
+    let judged = args.report.fail_if.iter();
+    report.thresholds = judged.map(|limit| verdict::judge(limit, &report)).collect();
+    let printed = if args.report.json {
+        print_json(&report)
+    } else {
+        table::print(&report)
+    };
+    // Whoever read our output has enough.
+    let printed = printed.or_else(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    });
+    if let Err(error) = printed {
+        output::error(&format!("could not write the report: {error}"));
+        return ExitCode::from(exit::FAILED);
+    }
+    code(args, &report)
+}
+
+fn print_json(report: &Report) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, report)?;
+    writeln!(stdout)
+}
+
+fn code(args: &Args, report: &Report) -> ExitCode {
+    if report.thresholds.iter().any(|verdict| verdict.failed) {
+        return ExitCode::from(THRESHOLD);
+    }
+    let nothing = if args.load.idle {
+        report.connections.survived == 0
+    } else {
+        report.latency.is_none()
+    };
+    if nothing {
+        return ExitCode::from(exit::FAILED);
+    }
+    ExitCode::SUCCESS
 }

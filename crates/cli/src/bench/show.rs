@@ -1,0 +1,97 @@
+//! Numbers for people.
+
+/// `1,234,567`
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// A rate: whole, or with a digit where it is small.
+pub(super) fn rate(rate: f64) -> String {
+    if rate < 100.0 {
+        format!("{rate:.1}")
+    } else {
+        count(rate.round() as u64)
+    }
+}
+
+/// Microseconds in the unit that suits them, with three digits.
+pub(super) fn time(micros: f64) -> String {
+    let (number, unit) = match micros {
+        ..1e3 => (micros, "µs"),
+        ..1e6 => (micros / 1e3, "ms"),
+        _ => (micros / 1e6, "s"),
+    };
+    let digits = match number {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{number:.digits$} {unit}")
+}
+
+/// Bytes in the unit that suits them.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut number = bytes as f64 / 1024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    for next in units {
+        if number < 1024.0 {
+            break;
+        }
+        number /= 1024.0;
+        unit = next;
+    }
+    format!("{number:.1} {unit}")
+}
+
+/// Seconds as they are said: `10 s`, `2.5 s`, `3 min 20 s`.
+pub(super) fn seconds(seconds: f64) -> String {
+    if seconds >= 120.0 {
+        let whole = seconds.round() as u64;
+        return format!("{} min {} s", whole / 60, whole % 60);
+    }
+    let rounded = (seconds * 100.0).round() / 100.0;
+    format!("{rounded} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [rate(0.5), rate(99.9), rate(12_345.6)],
+            ["0.5", "99.9", "12,346"]
+        );
+        assert_eq!(
+            [time(0.5), time(12.34), time(999.0)],
+            ["0.50 µs", "12.3 µs", "999 µs"]
+        );
+        assert_eq!([time(1_500.0), time(2e7)], ["1.50 ms", "20.0 s"]);
+        assert_eq!(
+            [bytes(12), bytes(1024), bytes(1 << 31)],
+            ["12 B", "1.0 KiB", "2.0 GiB"]
+        );
+        assert_eq!(
+            [seconds(10.0), seconds(2.5), seconds(200.0)],
+            ["10 s", "2.5 s", "3 min 20 s"]
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! What was measured, second by second and in all.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::latency::Latencies;
+use super::run::{Lane, Run};
+use super::tally::{Counts, Tally};
+
+/// Points of a time line at most; a longer one is made of longer points.
+const MOST_POINTS: usize = 3_600;
+
+/// What happened in a second, or in several of a long run.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Point {
+    /// Since the measurement began.
+    pub(super) second: f64,
+    /// In a second.
+    pub(super) sent: f64,
+    /// In a second.
+    pub(super) received: f64,
+    pub(super) errors: u64,
+    /// Connections open at its end.
+    pub(super) open: u64,
+    /// Microseconds; the worst second's, where there are several.
+    pub(super) p50: Option<f64>,
+    pub(super) p99: Option<f64>,
+    pub(super) max: Option<f64>,
+}
+
+/// Collects what the threads have counted.
+pub(super) struct Timeline {
+    began: Instant,
+    last: Instant,
+    errors: u64,
+    total: Tally,
+    /// What one thread has counted: its own is empty then.
+    taken: Tally,
+    /// What all threads have counted since the last point.
+    second: Tally,
+    points: Vec<Point>,
+    /// Seconds in a point.
+    each: u32,
+}
+
+impl Timeline {
+    pub(super) fn new(began: Instant, run: &Run) -> Self {
+        Self {
+            began,
+            last: began,
+            errors: run.faults.total(),
+            total: Tally::default(),
+            taken: Tally::default(),
+            second: Tally::default(),
+            points: Vec::new(),
+            each: 1,
+        }
+    }
+
+    /// Takes what was counted since the last time, as a point.
+    pub(super) fn take(&mut self, lanes: &[Arc<Lane>], run: &Run) {
+        let now = Instant::now();
+        self.second.clear();
+        for lane in lanes {
+            self.taken.clear();
+            std::mem::swap(&mut *lane.tally(), &mut self.taken);
+            self.second.add(&self.taken);
+        }
+        self.total.add(&self.second);
+        let Some(time) = now.checked_duration_since(self.last) else {
+            return;
+        };
+        let errors = run.faults.total();
+        let (seconds, latencies) = (time.as_secs_f64().max(1e-6), &self.second.latencies);
+        let in_a_second = |count: u64| (count as f64 / seconds * 10.0).round() / 10.0;
+        let point = Point {
+            second: (now - self.began).as_secs_f64(),
+            sent: in_a_second(self.second.counts.sent),
+            received: in_a_second(self.second.counts.received),
+            errors: errors - self.errors,
+            open: run.gauges.open.get(),
+            p50: latencies.percentile(50.0),
+            p99: latencies.percentile(99.0),
+            max: latencies.max(),
+        };
+        self.errors = errors;
+        self.last = now;
+        self.points.push(point);
+        if self.points.len() >= MOST_POINTS {
+            self.points = self.points.chunks(2).filter_map(joined).collect();
+            self.each *= 2;
+        }
+    }
+
+    /// Takes the rest, which is no point where it is a small part of a second.
+    pub(super) fn finish(&mut self, lanes: &[Arc<Lane>], run: &Run) {
+        const LEAST: f64 = 0.5;
+        let whole = self.last.elapsed().as_secs_f64() >= LEAST || self.points.is_empty();
+        self.take(lanes, run);
+        if !whole && let Some(rest) = self.points.pop() {
+            // Its errors, where it is the last to have some, belong somewhere.
+            if let Some(last) = self.points.last_mut() {
+                last.errors += rest.errors;
+                last.open = rest.open;
+            }
+        }
+    }
+
+    /// How often a point is to be taken, in seconds.
+    pub(super) fn each(&self) -> u32 {
+        self.each
+    }
+
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    pub(super) fn last(&self) -> Option<&Point> {
+        self.points.last()
+    }
+
+    pub(super) fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.total.counts
+    }
+
+    pub(super) fn latencies(&self) -> &Latencies {
+        &self.total.latencies
+    }
+}
+
+/// Two points as one: rates are their mean, latencies the worse of each.
+fn joined(points: &[Point]) -> Option<Point> {
+    let last = points.last()?;
+    let of = points.len() as f64;
+    let worst = |of: fn(&Point) -> Option<f64>| points.iter().filter_map(of).reduce(f64::max);
+    Some(Point {
+        second: last.second,
+        sent: points.iter().map(|point| point.sent).sum::<f64>() / of,
+        received: points.iter().map(|point| point.received).sum::<f64>() / of,
+        errors: points.iter().map(|point| point.errors).sum(),
+        open: last.open,
+        p50: worst(|point| point.p50),
+        p99: worst(|point| point.p99),
+        max: worst(|point| point.max),
+    })
+}

@@ -1,0 +1,59 @@
+//! Whether a run passed its thresholds.
+
+use serde::Serialize;
+
+use super::report::Report;
+use crate::args::threshold::{Bound, Comparison, Metric, Threshold};
+
+/// A threshold, and what it was compared with.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Verdict {
+    pub(super) condition: String,
+    /// In the unit of the condition's bound, microseconds for times; none where
+    /// nothing was measured, which fails too.
+    pub(super) value: Option<f64>,
+    pub(super) failed: bool,
+    #[serde(skip)]
+    pub(super) is_time: bool,
+}
+
+pub(super) fn judge(threshold: &Threshold, report: &Report) -> Verdict {
+    let value = value(threshold, report);
+    let bound = match threshold.bound {
+        Bound::Microseconds(bound) | Bound::Count(bound) | Bound::Percent(bound) => bound,
+    };
+    let failed = value.is_none_or(|value| match threshold.comparison {
+        Comparison::Above => value > bound,
+        Comparison::AtLeast => value >= bound,
+        Comparison::Below => value < bound,
+        Comparison::AtMost => value <= bound,
+    });
+    Verdict {
+        condition: threshold.text.clone(),
+        value,
+        failed,
+        is_time: matches!(threshold.bound, Bound::Microseconds(_)),
+    }
+}
+
+fn value(threshold: &Threshold, report: &Report) -> Option<f64> {
+    let latency = report.latency.as_ref();
+    let lost = report.messages.lost + report.messages.unsent;
+    let of_messages = |count: u64| {
+        let all = report.messages.sent + report.messages.unsent;
+        match threshold.bound {
+            Bound::Percent(_) if count == 0 => 0.0,
+            Bound::Percent(_) => count as f64 * 100.0 / all.max(1) as f64,
+            _ => count as f64,
+        }
+    };
+    match threshold.metric {
+        Metric::Percentile(percentile) => report.latencies.percentile(percentile),
+        Metric::Min => latency.map(|latency| latency.min),
+        Metric::Mean => latency.map(|latency| latency.mean),
+        Metric::Max => latency.map(|latency| latency.max),
+        Metric::Rate => Some(report.messages.rate),
+        Metric::Errors => Some(of_messages(report.errors())),
+        Metric::Lost => Some(of_messages(lost)),
+    }
+}
