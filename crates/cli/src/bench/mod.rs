@@ -55,6 +55,12 @@ mod report;
 
 mod table;
 
+mod scale;
+
+mod plot;
+
+mod page;
+
 mod progress;
 
 use std::process::ExitCode;
@@ -100,6 +106,14 @@ fn prepare(args: &Args) -> Result<Prepared, ExitCode> {
     };
     let plan = Plan::new(args).map_err(|error| wrong(error.to_string()))?;
     files::make_room(plan.connections, plan.threads).map_err(wrong)?;
+    if let Some(path) = &args.report.html {
+        // Told now rather than after a long run.
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path);
+        file.map_err(|error| wrong(format!("could not write to {}: {error}", path.display())))?;
+    }
     let threads = plan.threads;
     let clients = (0..threads).map(|_| plan.client(args));
     let clients: Result<Vec<_>, _> = clients.collect();
@@ -289,6 +303,13 @@ fn tell(args: &Args, mut report: Report) -> ExitCode {
     });
     if let Err(error) = printed {
         output::error(&format!("could not write the report: {error}"));
+        return ExitCode::from(exit::FAILED);
+    }
+    if let Some(path) = &args.report.html
+        && let Err(error) = std::fs::write(path, page::html(&report))
+    {
+        let path = path.display();
+        output::error(&format!("could not write the page to {path}: {error}"));
         return ExitCode::from(exit::FAILED);
     }
     code(args, &report)
