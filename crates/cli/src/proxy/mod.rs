@@ -1,20 +1,75 @@
-//! `longwire proxy`, `longwire record`, `longwire replay`.
+//! `longwire proxy`, `longwire record`, `longwire replay`: stand between client
+//! and server, and show, record or disturb what passes; play a recording.
+//!
+//! Read `event` (what is recorded; `docs/recording.md` says it for others),
+//! `recording` (the file), `redact` (what is left out), `har` (for browsers'
+//! tools), `show` and `sink` (where events go); `fragment`, `faults` (the
+//! disturbances), `tap` (a copy is decoded), `pump` (the bytes of one
+//! direction); `endpoint` (who is connected), `origin`, `rewrite` (the request),
+//! `adapter` (ends that speak no WebSocket), `connection` (one of them, from
+//! request to end), `running` (the proxy); `replay`.
+
+mod event;
+
+mod recording;
+
+mod redact;
+
+mod har;
+
+mod show;
+
+mod sink;
+
+mod fragment;
+
+mod faults;
+
+mod tap;
+
+mod pump;
+
+mod endpoint;
+
+mod origin;
+
+mod rewrite;
+
+mod adapter;
+
+mod connection;
+
+mod running;
+
+mod replay;
 
 use std::process::ExitCode;
 
-use crate::args::proxy::{Args, RecordArgs, ReplayArgs};
+use crate::args::proxy::{Args, FaultArgs, RecordArgs, ReplayArgs};
+use running::Wanted;
 
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let _ = (args.url, args.way);
-    ExitCode::FAILURE
+    let wanted = Wanted {
+        url: args.url,
+        record: args.record,
+        between: args.between,
+        faults: args.faults,
+        way: args.way,
+    };
+    running::run(wanted).await
 }
 
 pub(crate) async fn record(args: RecordArgs) -> ExitCode {
-    let _ = (args.url, args.way);
-    ExitCode::FAILURE
+    let wanted = Wanted {
+        url: args.url,
+        record: Some(args.output),
+        between: args.between,
+        faults: FaultArgs::default(),
+        way: args.way,
+    };
+    running::run(wanted).await
 }
 
 pub(crate) async fn replay(args: ReplayArgs) -> ExitCode {
-    let _ = (args.url, args.way);
-    ExitCode::FAILURE
+    replay::run(args).await
 }

@@ -1,0 +1,330 @@
+//! The proxy itself: it listens, leads each client to the server, and ends with
+//! everything recorded.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use owo_colors::OwoColorize as _;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::adapter::{self, Shape};
+use super::connection::{Between, serve};
+use super::endpoint::{Listener, Stream, Upstream};
+use super::event::{Header, VERSION, date};
+use super::faults::Faults;
+use super::har;
+use super::recording::Recorder;
+use super::rewrite::Rewriting;
+use super::show;
+use super::sink::{Failure, Printed, Sink};
+use super::tap::TapOptions;
+use crate::args::proxy::{BetweenArgs, FaultArgs};
+use crate::args::way::WayArgs;
+use crate::{exit, output};
+
+/// Connections at once: further clients wait to be let in.
+const MOST_CONNECTIONS: usize = 1024;
+
+/// How long to wait after a client could not be let in, for want of files.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long connections have to end when the proxy does.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// What `longwire proxy` or `longwire record` is to do.
+pub(super) struct Wanted {
+    pub(super) url: String,
+    pub(super) record: Option<PathBuf>,
+    pub(super) between: BetweenArgs,
+    pub(super) faults: FaultArgs,
+    pub(super) way: WayArgs,
+}
+
+pub(super) async fn run(wanted: Wanted) -> ExitCode {
+    let (upstream, rewriting) = match check(&wanted) {
+        Ok(checked) => checked,
+        Err(error) => {
+            output::error(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let args = &wanted.between;
+    let listener = match Listener::bind(&args.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            output::error(&format!(
+                "could not listen on {}: {error} (choose another address with --listen)",
+                args.listen
+            ));
+            return ExitCode::FAILURE;
+        }
+    };
+    let own = listener.name(if args.raw { "tcp" } else { "ws" });
+    let header = Header {
+        longwire_recording: VERSION,
+        url: upstream.name(),
+        listen: own.clone(),
+        started: date(SystemTime::now()),
+    };
+    let files = match Files::create(&wanted, &header) {
+        Ok(files) => files,
+        Err(error) => {
+            output::error(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let printed = match (args.json, args.quiet) {
+        (true, _) => Printed::Json,
+        (_, true) => Printed::Nothing,
+        _ => Printed::Lines,
+    };
+    let sink = Arc::new(Sink::new(printed, files.recorder));
+    let faults = Faults::new(wanted.faults);
+    if announce(&own, &header, args.json).is_err() {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(seed) = faults.seed() {
+        output::note(&format!("--seed {seed} makes the same choices again"));
+    }
+    let is_judge = args.rewrite_origin || !upstream.is_websocket();
+    let between = Arc::new(Between {
+        upstream,
+        shape: if args.lines {
+            Shape::Lines
+        } else {
+            Shape::Bytes
+        },
+        rewriting,
+        judge_origins: is_judge.then(|| args.allow_origin.clone()),
+        tap: TapOptions {
+            keep: args.keep,
+            frames: args.frames,
+        },
+        secrets: args.secrets,
+        faults,
+        answer_within: wanted.way.timeout,
+        sink,
+    });
+    accept(&listener, &between, args.raw).await;
+    drop(listener);
+    let mut code = match between.sink.failure() {
+        None | Some(Failure::Stdout) => ExitCode::SUCCESS,
+        Some(Failure::Recording(error)) => {
+            output::error(&format!("could not record any more: {error}"));
+            ExitCode::FAILURE
+        }
+    };
+    if let (Some(out), Some(recording)) = (&args.har, &files.recording) {
+        if let Err(error) = har::export(recording.path(), out) {
+            output::error(&error);
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+/// What is behind the proxy, and what requests have to say to it; or what is
+/// wrong with the options.
+fn check(wanted: &Wanted) -> Result<(Upstream, Option<Rewriting>), String> {
+    let (args, way) = (&wanted.between, &wanted.way);
+    let upstream = Upstream::parse(&wanted.url, way)?;
+    let is_all_websocket = upstream.is_websocket() && !args.raw;
+    if args.lines && is_all_websocket {
+        return Err("--lines is for a side that speaks no WebSocket: --raw, tcp: or unix:".into());
+    }
+    if args.raw && !upstream.is_websocket() {
+        return Err("--raw needs a WebSocket server behind it, such as ws://HOST".into());
+    }
+    if args.rewrite_origin && !is_all_websocket {
+        return Err("--rewrite-origin is for a WebSocket server and its pages".into());
+    }
+    if !args.allow_origin.is_empty() && upstream.is_websocket() && !args.rewrite_origin {
+        return Err("--allow-origin has no use here: the server judges origins itself".into());
+    }
+    let Upstream::WebSocket { url, .. } = &upstream else {
+        return if says_anything(way) {
+            Err("the options of the connection are for a WebSocket server: tcp: and unix: take none".into())
+        } else {
+            Ok((upstream, None))
+        };
+    };
+    let rewriting = if args.raw {
+        None
+    } else {
+        Some(Rewriting::new(url, way, args.rewrite_origin)?)
+    };
+    Ok((upstream, rewriting))
+}
+
+/// Whether an option says something to a server, or about the way to one, that
+/// a service without WebSocket has no use for.
+fn says_anything(way: &WayArgs) -> bool {
+    let lists = way.subprotocol.len() + way.header.len() + way.cookie.len();
+    let is_told = [&way.origin, &way.user, &way.bearer, &way.proxy]
+        .iter()
+        .any(|option| option.is_some());
+    let has_files = [&way.unix_socket, &way.ca_file, &way.cert]
+        .iter()
+        .any(|option| option.is_some());
+    lists > 0 || is_told || has_files || way.location || way.insecure || way.no_compression
+}
+
+/// Says where to connect to. The first line has the address, for scripts.
+fn announce(own: &str, header: &Header, json: bool) -> io::Result<()> {
+    if json {
+        return show::json(header);
+    }
+    let (own, url) = (
+        own.bold().underline().to_string(),
+        header.url.cyan().to_string(),
+    );
+    let text = format!("Longwire listens on {own} in front of {url}");
+    let mut stdout = anstream::stdout().lock();
+    io::Write::write_all(&mut stdout, format!("{text}\n").as_bytes())?;
+    io::Write::flush(&mut stdout)
+}
+
+/// Lets clients in until the proxy is stopped.
+async fn accept(listener: &Listener, between: &Arc<Between>, raw: bool) {
+    let mut connections = JoinSet::new();
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let accepting = async {
+        let mut conn = 0;
+        loop {
+            let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+                return;
+            };
+            let (client, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    output::note(&format!("a client could not be let in: {error}"));
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                    continue;
+                }
+            };
+            conn += 1;
+            let between = Arc::clone(between);
+            connections.spawn(async move {
+                let client = as_websocket(client, &between, raw);
+                serve(&between, conn, client, peer).await;
+                drop(place);
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = stop_signal() => {}
+        () = between.sink.stopped() => {}
+    }
+    between.sink.stop();
+    let ending = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(END_WITHIN, ending).await;
+}
+
+/// The client as one that speaks WebSocket.
+fn as_websocket(client: Stream, between: &Between, raw: bool) -> Stream {
+    match &between.upstream {
+        Upstream::WebSocket {
+            url,
+            client: builder,
+        } if raw => {
+            let builder = (**builder).clone();
+            Box::new(adapter::client(
+                client,
+                between.shape,
+                builder,
+                url.to_string(),
+            ))
+        }
+        _ => client,
+    }
+}
+
+/// The recording that is written, and where it is.
+struct Files {
+    recorder: Option<Recorder>,
+    recording: Option<RecordingFile>,
+}
+
+/// The file of a recording: kept where it was asked for, and otherwise until a
+/// HAR file is made of it.
+enum RecordingFile {
+    Kept(PathBuf),
+    Temporary(PathBuf),
+}
+
+impl RecordingFile {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) | Self::Temporary(path) => path,
+        }
+    }
+}
+
+impl Drop for RecordingFile {
+    fn drop(&mut self) {
+        if let Self::Temporary(path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Files {
+    fn create(wanted: &Wanted, header: &Header) -> Result<Self, String> {
+        let (recorder, recording) = if let Some(path) = &wanted.record {
+            let recorder = Recorder::create(path, header);
+            (recorder, RecordingFile::Kept(path.clone()))
+        } else if wanted.between.har.is_some() {
+            let name = format!("longwire-{:016x}.jsonl", rand::random::<u64>());
+            let path = std::env::temp_dir().join(name);
+            let recorder = private(&path).and_then(|file| Recorder::over(file, header));
+            (recorder, RecordingFile::Temporary(path))
+        } else {
+            return Ok(Self {
+                recorder: None,
+                recording: None,
+            });
+        };
+        match recorder {
+            Ok(recorder) => Ok(Self {
+                recorder: Some(recorder),
+                recording: Some(recording),
+            }),
+            Err(error) => Err(format!(
+                "could not record in {}: {error}",
+                recording.path().display()
+            )),
+        }
+    }
+}
+
+/// A new file that others cannot read.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
