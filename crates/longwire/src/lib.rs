@@ -85,7 +85,7 @@ pub use error::{Error, Result};
 pub use longwire_proto::{
     Agreement, CloseCode, CloseFrame, CloseFrameError, Closed, ClosedBy, Compression,
     EncodedMessage, Heartbeat, Limit, Limits, MemoryBudget, MessageKind, ProtocolError, Role,
-    SendError, TimeoutKind,
+    SendError, Statistics, TimeoutKind,
 };
 pub use message::{Event, Message};
 pub use options::{Drive, Options};

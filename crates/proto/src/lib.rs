@@ -59,7 +59,7 @@ pub use close::{CloseCode, CloseFrame, CloseFrameError};
 pub use closed::{Closed, ClosedBy, TimeoutKind};
 pub use connection::{
     Config, Connection, EncodedBatch, EncodedMessage, Event, Heartbeat, MaskingKeys, SendError,
-    TransportState,
+    Statistics, TransportState,
 };
 
 pub use deflate::{Agreement, Compression, CompressionConfig};

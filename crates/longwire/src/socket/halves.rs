@@ -5,11 +5,12 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
-use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage, MessageKind};
+use longwire_proto::{CloseCode, CloseFrame, Closed, EncodedMessage, MessageKind, Statistics};
 use tokio::io::AsyncRead;
 
 use super::reader::MessageReader;
@@ -125,6 +126,20 @@ impl Sender {
         self.handle
             .shared
             .connection(|connection| connection.closed().cloned())
+    }
+
+    /// As [`Socket::statistics`].
+    pub fn statistics(&self) -> Statistics {
+        self.handle
+            .shared
+            .connection(|connection| connection.statistics())
+    }
+
+    /// As [`Socket::latency`].
+    pub fn latency(&self) -> Option<Duration> {
+        self.handle
+            .shared
+            .connection(|connection| connection.latency())
     }
 
     /// As [`Socket::buffered_amount`].

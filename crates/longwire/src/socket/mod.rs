@@ -31,7 +31,7 @@ use futures_sink::Sink;
 use http::{Extensions, HeaderMap, Uri, Version};
 use longwire_proto::{
     Agreement, CloseCode, CloseFrame, Closed, Connection, EncodedMessage, MaskingKeys, MessageKind,
-    Role,
+    Role, Statistics,
 };
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -315,6 +315,12 @@ impl Socket {
         self.shared().connection(|connection| connection.latency())
     }
 
+    /// What has passed on the connection so far.
+    pub fn statistics(&self) -> Statistics {
+        self.shared()
+            .connection(|connection| connection.statistics())
+    }
+
     /// Bytes of output that the kernel has not taken yet.
     pub fn buffered_amount(&self) -> usize {
         self.shared().connection(|connection| connection.buffered())
@@ -361,6 +367,12 @@ impl Socket {
     /// What a server's upgrade hook attached.
     pub fn extensions(&self) -> &Extensions {
         &self.handle.info.extensions
+    }
+
+    /// A sending half beside the socket, for another task: the socket goes on as it is,
+    /// and lives until both are dropped.
+    pub fn sender(&self) -> Sender {
+        Sender::new(self.handle.clone())
     }
 
     /// Two halves that work in different tasks. The connection closes when both

@@ -553,7 +553,7 @@ mod tests {
     #[test]
     fn what_a_socket_holds_while_it_waits_is_small() {
         let size = size_of::<Shared>();
-        assert!(size <= 584, "{size} bytes");
+        assert!(size <= 600, "{size} bytes");
         // It is part of a program's task.
         let size = size_of::<Sending<'_>>();
         assert!(size <= 72, "{size} bytes");

@@ -13,10 +13,12 @@
 //! 3. at [`Connection::next_timeout`] call [`Connection::handle_timeout`];
 //! 4. do with the transport what [`Connection::transport_state`] says.
 //!
-//! Read `heartbeat`, `config`, `control`, `output`, `send` and `sending` (what
+//! Read `heartbeat`, `statistics`, `config`, `control`, `output`, `send` and `sending` (what
 //! goes out), then `closing` for the end of a connection; this file has the rest.
 
 mod heartbeat;
+
+mod statistics;
 
 mod config;
 
@@ -38,6 +40,7 @@ use std::time::{Duration, Instant};
 pub use config::Config;
 pub use heartbeat::Heartbeat;
 pub use send::{EncodedBatch, EncodedMessage, SendError};
+pub use statistics::Statistics;
 
 use crate::Role;
 use crate::assembler::{Assembled, Assembler};
@@ -122,6 +125,8 @@ pub struct Connection {
     transmitted: u64,
     /// Those of them that were not of pings and pongs.
     data_transmitted: u64,
+    messages_received: u64,
+    messages_sent: u64,
     input_ended: bool,
 }
 
@@ -167,6 +172,8 @@ impl Connection {
             received: 0,
             transmitted: 0,
             data_transmitted: 0,
+            messages_received: 0,
+            messages_sent: 0,
             input_ended: false,
             config,
         }
@@ -278,6 +285,16 @@ impl Connection {
         self.pulse.as_ref().and_then(Pulse::latency)
     }
 
+    /// What has passed so far.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            messages_received: self.messages_received,
+            messages_sent: self.messages_sent,
+            bytes_received: self.received,
+            bytes_sent: self.transmitted,
+        }
+    }
+
     /// Hands out messages in pieces from now on, or no longer: as they arrive,
     /// whatever their size, with [`Event::Piece`]. A message of which a piece has
     /// been handed out stays in pieces to its end. The limits of messages and
@@ -355,8 +372,14 @@ impl Connection {
         self.received += taken;
         self.last_message = now;
         match assembled {
-            Ok((Some(Assembled::Text(text)), beyond)) => (Some(Event::Text(text)), beyond),
-            Ok((Some(Assembled::Binary(data)), beyond)) => (Some(Event::Binary(data)), beyond),
+            Ok((Some(Assembled::Text(text)), beyond)) => {
+                self.messages_received += 1;
+                (Some(Event::Text(text)), beyond)
+            }
+            Ok((Some(Assembled::Binary(data)), beyond)) => {
+                self.messages_received += 1;
+                (Some(Event::Binary(data)), beyond)
+            }
             Ok((_, beyond)) => (None, beyond),
             Err(error) => {
                 self.fail(error, now);
@@ -377,10 +400,14 @@ impl Connection {
         self.received += (before - input.len()) as u64;
         self.last_message = now;
         if kind == MessageKind::Binary {
+            self.messages_received += 1;
             return Some(Event::Binary(Data::Borrowed(data)));
         }
         match validate(data) {
-            Ok(text) => Some(Event::Text(Text::Borrowed(text))),
+            Ok(text) => {
+                self.messages_received += 1;
+                Some(Event::Text(Text::Borrowed(text)))
+            }
             Err(error) => {
                 self.fail(error.into(), now);
                 None
@@ -415,6 +442,11 @@ impl Connection {
         let assembled = self
             .assembler
             .push(piece, &self.config.limits, self.pieces)?;
+        match &assembled {
+            Some(Assembled::Text(_) | Assembled::Binary(_)) => self.messages_received += 1,
+            Some(Assembled::Piece(piece)) if piece.last => self.messages_received += 1,
+            _ => {}
+        }
         Ok(assembled.map_or(Step::Unfinished, Step::Done))
     }
 

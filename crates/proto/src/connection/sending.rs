@@ -142,6 +142,7 @@ impl Connection {
             return Ok(batch.messages().len());
         }
         let frames = batch.plain();
+        self.messages_sent += batch.messages().len() as u64;
         let written = write(frames);
         if written == frames.len() {
             self.note_transmitted(written, written, now);
@@ -336,6 +337,7 @@ impl Connection {
     }
 
     fn header(&mut self, kind: MessageKind, len: usize, fin: bool, rsv1: bool) -> FrameHeader {
+        self.messages_sent += u64::from(fin);
         FrameHeader {
             fin,
             rsv1,
