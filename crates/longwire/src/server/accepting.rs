@@ -16,10 +16,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::Instrument as _;
 
+use super::Site;
 use super::arrival::serve_tcp;
 use super::caps::Full;
 use super::lane::Lane;
 use super::last_answer::answer_last;
+use super::registry::Registry;
 use super::upgraded::Served;
 use crate::tls::HTTP_1_1;
 
@@ -35,15 +37,23 @@ const REFUSED_AT_ONCE: usize = 64;
 
 /// What accepts connections, and has them served.
 pub(super) struct Accepting {
-    lane: Lane,
+    sites: watch::Receiver<Arc<Site>>,
+    registry: Arc<Registry>,
+    stopping: watch::Receiver<bool>,
     connections: JoinSet<()>,
     refused: JoinSet<()>,
 }
 
 impl Accepting {
-    pub(super) fn new(lane: Lane) -> Self {
+    pub(super) fn new(
+        sites: watch::Receiver<Arc<Site>>,
+        registry: Arc<Registry>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         Self {
-            lane,
+            sites,
+            registry,
+            stopping,
             connections: JoinSet::new(),
             refused: JoinSet::new(),
         }
@@ -51,13 +61,23 @@ impl Accepting {
 
     /// The same for another thread.
     pub(super) fn another(&self) -> Self {
-        Self::new(self.lane.clone())
+        let (sites, registry) = (self.sites.clone(), self.registry.clone());
+        Self::new(sites, registry, self.stopping.clone())
+    }
+
+    /// Where the next connection is served.
+    fn lane(&self) -> Lane {
+        Lane {
+            site: self.sites.borrow().clone(),
+            registry: self.registry.clone(),
+            stopping: self.stopping.clone(),
+        }
     }
 
     /// Accepts until the server stops, and then serves what is open until it has ended
     /// or is cut off.
     pub(super) async fn run(mut self, listener: TcpListener, mut cut: watch::Receiver<bool>) {
-        let mut stopping = self.lane.stopping.clone();
+        let mut stopping = self.stopping.clone();
         {
             let stopped = std::pin::pin!(stopping.wait_for(|stopping| *stopping));
             let accepted = std::pin::pin!(self.accept_from(&listener));
@@ -97,23 +117,25 @@ impl Accepting {
     }
 
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let place = match self.lane.site.caps.take(peer) {
+        let lane = self.lane();
+        lane.site.observe(|observer| observer.connected(peer));
+        let place = match lane.site.caps.take(peer) {
             Ok(place) => place,
-            Err(full) => return self.refuse(stream, peer, full),
+            Err(full) => return self.refuse(stream, peer, full, &lane.site),
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "setting TCP_NODELAY failed");
         }
-        let lane = self.lane.clone();
         let served = Served::new(Box::pin(serve_tcp(stream, peer, place, lane)));
         let span = tracing::info_span!("connection", %peer);
         self.connections.spawn(served.instrument(span));
     }
 
-    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full) {
+    fn refuse(&mut self, stream: TcpStream, peer: SocketAddr, full: Full, site: &Site) {
         tracing::warn!(%peer, %full, "refused a connection");
+        site.observe(|observer| observer.turned_away(full.into()));
         if self.refused.len() < REFUSED_AT_ONCE {
-            let tls = self.lane.site.tls_config.clone();
+            let tls = site.tls_config.clone();
             self.refused.spawn(async move {
                 let answered = async {
                     match tls {

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::StatusCode;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ use super::connection::serve;
 use super::http2::serve_http2;
 use super::lane::Lane;
 use super::last_answer::answer_last;
+use super::observer::TurnedAway;
 use super::rewound::Rewound;
 use super::service::Requests;
 use super::upgraded::{Opened, open_socket};
@@ -59,8 +61,16 @@ pub(super) async fn serve_tcp(
         return None;
     }
     let memory = place.memory().cloned();
+    let started = lane.site.observer.is_some().then(Instant::now);
     let mut accepted = match accept_at_once(&first, &lane.site, peer) {
-        Ok(accepted) => accepted,
+        Ok(accepted) => {
+            if let Some(started) = started {
+                let (status, took) = (StatusCode::SWITCHING_PROTOCOLS, started.elapsed());
+                lane.site
+                    .observe(|observer| observer.handshake(status, took));
+            }
+            accepted
+        }
         Err(begun) => {
             let requests = Requests::new(lane.site.clone(), peer, memory, begun);
             let stream = Rewound::new(first, stream);
@@ -96,6 +106,7 @@ async fn serve_tls(
     let count = in_time(stream.peek(&mut start), &mut lane).await?;
     if start[..count] != [TLS_HANDSHAKE] {
         tracing::debug!("the client speaks no TLS");
+        lane.turned_away(TurnedAway::Tls);
         let _ = timeout(REFUSE_WITHIN, answer_plain(stream)).await;
         return None;
     }
@@ -104,10 +115,12 @@ async fn serve_tls(
         Ok(Ok(stream)) => Box::new(stream),
         Ok(Err(error)) => {
             tracing::debug!(%error, "the TLS handshake failed");
+            lane.turned_away(TurnedAway::Tls);
             return None;
         }
         Err(_) => {
             tracing::debug!("the TLS handshake took too long");
+            lane.turned_away(TurnedAway::Timeout);
             return None;
         }
     };
@@ -138,6 +151,7 @@ async fn in_time<T>(start: impl Future<Output = io::Result<T>>, lane: &mut Lane)
     };
     let Ok(Ok(start)) = start else {
         tracing::debug!("the client said nothing in time");
+        lane.turned_away(TurnedAway::Timeout);
         return None;
     };
     Some(start)

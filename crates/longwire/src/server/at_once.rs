@@ -68,7 +68,7 @@ fn read_asked(
     let (request, head_len) = read_head(first, limits.header_bytes)?;
     check_head(&request, limits).ok()?;
     let path = request.uri().path();
-    let at = site.sockets.iter().position(|route| route.path == path)?;
+    let at = site.socket(path)?;
     let asked = Asked {
         offer: Offer::read(&request).ok()?,
         parts: request.into_parts().0,

@@ -18,7 +18,7 @@ pub(super) struct Caps {
     per_address: usize,
     memory: Option<MemoryBudget>,
     memory_per_address: usize,
-    counts: Mutex<Counts>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +58,16 @@ impl Caps {
             per_address,
             memory,
             memory_per_address: memory_per_address.unwrap_or(all / PART),
-            counts: Mutex::default(),
+            counts: Arc::default(),
+        })
+    }
+
+    /// These caps for the connections that others have counted so far too.
+    pub(super) fn following(&self, others: &Self) -> Arc<Self> {
+        Arc::new(Self {
+            memory: self.memory.clone(),
+            counts: others.counts.clone(),
+            ..*self
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Site;
+use super::observer::TurnedAway;
 use super::registry::Registry;
 
 /// Where a connection is served. Cheap to clone.
@@ -14,4 +15,11 @@ pub(super) struct Lane {
     pub(super) registry: Arc<Registry>,
     /// Whether the server is stopping.
     pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl Lane {
+    /// Tells the observer of a connection that comes to nothing.
+    pub(super) fn turned_away(&self, why: TurnedAway) {
+        self.site.observe(|observer| observer.turned_away(why));
+    }
 }

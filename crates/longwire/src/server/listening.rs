@@ -38,6 +38,23 @@ impl Listening {
         Err(failed)
     }
 
+    /// With a listener that is open already.
+    pub(super) fn with(
+        listener: std::net::TcpListener,
+        threads: Option<NonZero<usize>>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let Some(threads) = threads else {
+            return TcpListener::from_std(listener).map(Self::Here);
+        };
+        let mut listeners = Vec::with_capacity(threads.get());
+        for _ in 1..threads.get() {
+            listeners.push(listener.try_clone()?);
+        }
+        listeners.push(listener);
+        Ok(Self::Threads(listeners))
+    }
+
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Here(listener) => listener.local_addr(),

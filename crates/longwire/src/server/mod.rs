@@ -1,7 +1,7 @@
 //! The server: routes for WebSockets and plain HTTP on one port.
 //!
-//! Bottom-up: `body`, `origin`, `route` (what a program configures), `caps`,
-//! `guard`, `rewound` (transports), `mailbox`, `reactor` (the connections of handlers), `registry`,
+//! Bottom-up: `body`, `origin`, `route` and `files` (what a program configures), `caps`,
+//! `observer`, `guard`, `rewound` (transports), `mailbox`, `reactor` (the connections of handlers), `registry`,
 //! `lane`, `stream`, `handled` and `upgraded` (a socket), `asked` and `head` (a
 //! handshake), `upgrade` and `handshake` (in other servers), `service` and `at_once` (a
 //! request), `answers`, `connection` and `http2` (a connection), `last_answer`, `arrival`
@@ -14,7 +14,11 @@ mod origin;
 
 mod route;
 
+mod files;
+
 mod caps;
+
+mod observer;
 
 mod guard;
 
@@ -67,16 +71,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::LOCATION;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use longwire_proto::MemoryBudget;
-use tower_http::services::ServeDir;
-use tower_service::Service as _;
 
 pub use body::Body;
+pub use files::Files;
 pub use handshake::{Accepted, Handshake};
 pub use hyper::body::Incoming as RequestBody;
 pub use longwire_proto::handshake::server::{NotOffered, RequestError};
+pub use observer::{Observer, TurnedAway};
 pub use origin::{OriginError, OriginPolicy};
 pub use registry::{ShutdownReport, Sockets};
 pub use route::{Accept, Decision, IntoRoute, Refuse, Route, UpgradeRequest};
@@ -127,6 +130,7 @@ pub struct Server {
     threads: Option<NonZero<usize>>,
     tls: Option<ServerTls>,
     http2: Http2,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Server {
@@ -145,6 +149,7 @@ impl Default for Server {
             threads: None,
             tls: None,
             http2: Http2::default(),
+            observer: None,
         }
     }
 }
@@ -164,7 +169,8 @@ impl Server {
         Self::default()
     }
 
-    /// Takes WebSockets at this path: a handler, or a [`Route`] with settings.
+    /// Takes WebSockets at this path: a handler, or a [`Route`] with settings. One that
+    /// ends in `/*` is for all below, where no other fits better.
     #[must_use]
     pub fn route(mut self, path: impl Into<String>, route: impl IntoRoute) -> Self {
         self.sockets.push((path.into(), route.into_route()));
@@ -184,18 +190,17 @@ impl Server {
         self
     }
 
-    /// Serves the files of a folder below this path; where several fit, the
-    /// longest does.
+    /// Serves the files of a folder below this path, as [`Files`] does; where several
+    /// fit, the longest does.
     #[must_use]
     pub fn files(mut self, path: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        let prefix = path.trim_end_matches('/').to_owned();
-        let files = ServeDir::new(folder.into());
-        let handler = {
-            let prefix = prefix.clone();
-            move |request: Request<RequestBody>| serve_file(files.clone(), request, prefix.clone())
+        let files = Arc::new(Files::new(&path.into(), folder));
+        let below = format!("{}/", files.prefix());
+        let handler = move |request: Request<RequestBody>| {
+            let files = files.clone();
+            async move { files.answer(request).await }
         };
-        self.folders.push((format!("{prefix}/"), page(handler)));
+        self.folders.push((below, page(handler)));
         self
     }
 
@@ -307,6 +312,28 @@ impl Server {
         self
     }
 
+    /// Tells this observer what comes to the server.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// As [`Server::bind`], with a listener that is open already, as a service manager
+    /// may hand it over. Where the server has threads, they accept from this one.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Io`] where it cannot be used, [`crate::Error::Usage`] for routes
+    /// that cannot work.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn with_listener(self, listener: std::net::TcpListener) -> Result<BoundServer> {
+        BoundServer::with_listener(listener, self.build()?)
+    }
+
     /// Opens the listener; port 0 takes one that is free.
     ///
     /// # Errors
@@ -372,6 +399,7 @@ impl Server {
             tls_config: tls.as_ref().map(ServerTls::build).transpose()?,
             tls,
             http2: self.http2,
+            observer: self.observer,
         })
     }
 }
@@ -392,6 +420,7 @@ struct Site {
     http2: Http2,
     caps: Arc<Caps>,
     tls_config: Option<Arc<rustls::ServerConfig>>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl std::fmt::Debug for Site {
@@ -406,7 +435,34 @@ struct WebSocketRoute {
     route: Route,
 }
 
+impl WebSocketRoute {
+    /// Whether it is for all below a folder, and the path is one of those.
+    fn is_above(&self, path: &str) -> bool {
+        let folder = self.path.strip_suffix('*');
+        folder.is_some_and(|folder| folder.ends_with('/') && path.starts_with(folder))
+    }
+}
+
 impl Site {
+    /// Which route is for sockets at this path.
+    fn socket(&self, path: &str) -> Option<usize> {
+        let exact = self.sockets.iter().position(|route| route.path == path);
+        exact.or_else(|| {
+            let all = self.sockets.iter().enumerate();
+            let below = all.filter(|(_, route)| route.is_above(path));
+            below
+                .max_by_key(|(_, route)| route.path.len())
+                .map(|(at, _)| at)
+        })
+    }
+
+    /// Tells the observer, where there is one.
+    fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            tell(observer.as_ref());
+        }
+    }
+
     /// What answers plain HTTP at this path.
     fn page(&self, path: &str) -> Option<&Page> {
         let exact = self.pages.iter().find(|(known, _)| known == path);
@@ -444,32 +500,4 @@ where
         let response = handler(request);
         Box::pin(async move { response.await.map(Into::into) })
     })
-}
-
-async fn serve_file(
-    mut files: ServeDir,
-    mut request: Request<RequestBody>,
-    prefix: String,
-) -> Response<Body> {
-    let below = request
-        .uri()
-        .path_and_query()
-        .and_then(|whole| whole.as_str().strip_prefix(&prefix))
-        .and_then(|below| below.parse().ok());
-    if let Some(below) = below {
-        *request.uri_mut() = below;
-    }
-    let mut response = match files.call(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    };
-    // A redirect is of a path below the folder's, and to nowhere else.
-    let location = response.headers().get(LOCATION);
-    if let Some(below) = location.and_then(|location| location.to_str().ok()) {
-        let whole = format!("{prefix}/{}", below.trim_start_matches('/'));
-        if let Ok(location) = HeaderValue::from_str(&whole) {
-            response.headers_mut().insert(LOCATION, location);
-        }
-    }
-    response
 }

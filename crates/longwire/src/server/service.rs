@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use http::header::RETRY_AFTER;
@@ -75,12 +76,17 @@ impl Requests {
     ) -> Result<Response<Body>, Infallible> {
         let method = request.method().clone();
         let uri = request.uri().clone();
+        let site = self.site.clone();
+        let started = (site.observer.is_some() && asks(&request)).then(Instant::now);
         let answered = AssertUnwindSafe(self.dispatch(request)).catch_unwind();
         let response = answered.await.unwrap_or_else(|_| {
             tracing::error!(%method, %uri, "the handler of a request panicked");
             internal_error()
         });
         log(&method, uri.path(), response.status());
+        if let Some(started) = started {
+            site.observe(|observer| observer.handshake(response.status(), started.elapsed()));
+        }
         Ok(response)
     }
 
@@ -96,7 +102,7 @@ impl Requests {
         }
         let asks = asks(&request);
         let path = request.uri().path();
-        let socket = self.site.sockets.iter().find(|route| route.path == path);
+        let socket = self.site.socket(path).map(|at| &self.site.sockets[at]);
         let page = self.site.page(path);
         match (socket, page) {
             (Some(route), _) if asks => self.upgrade(request, route).await,
@@ -130,7 +136,7 @@ impl Requests {
             Some(peer) if asked.parts.version >= Version::HTTP_2 => {
                 match self.site.caps.take(peer) {
                     Ok(place) => Some(place),
-                    Err(full) => return too_many(full),
+                    Err(full) => return too_many(full, &self.site),
                 }
             }
             _ => None,
@@ -165,8 +171,9 @@ pub(super) fn log(method: &Method, path: &str, status: StatusCode) {
     tracing::info!(%method, %path, status = status.as_u16(), "request");
 }
 
-fn too_many(full: Full) -> Response<Body> {
+fn too_many(full: Full, site: &Site) -> Response<Body> {
     tracing::warn!(%full, "refused a socket");
+    site.observe(|observer| observer.turned_away(full.into()));
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"));
     let soon = HeaderValue::from_static("1");
     response.headers_mut().insert(RETRY_AFTER, soon);

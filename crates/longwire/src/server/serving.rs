@@ -11,12 +11,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::Site;
 use super::accepting::Accepting;
-use super::lane::Lane;
 use super::listening::Listening;
 use super::reactor::Thread;
 use super::registry::{Registry, ShutdownReport};
+use super::{Server, Site};
 use crate::error::Result;
 
 /// How long reactors may take to drop their connections.
@@ -27,7 +26,6 @@ const CUT_WITHIN: Duration = Duration::from_secs(1);
 pub struct BoundServer {
     listening: Listening,
     local_addr: SocketAddr,
-    site: Arc<Site>,
     control: Arc<Control>,
     ending: Ending,
 }
@@ -47,6 +45,8 @@ impl Drop for Ending {
 /// What a server and its handles share.
 struct Control {
     registry: Arc<Registry>,
+    /// What new connections are served with.
+    site: watch::Sender<Arc<Site>>,
     /// When asked to stop: how long open sockets have to close.
     stop: watch::Sender<Option<Duration>>,
     report: watch::Sender<Option<ShutdownReport>>,
@@ -82,6 +82,22 @@ impl ServerHandle {
             .unwrap_or_default()
     }
 
+    /// Serves connections to come with other settings and routes: what is open goes on
+    /// as it was, and counts against the new caps too. The listener and the threads
+    /// stay, and so do the caps on memory of the addresses that are connected.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Usage`] for routes that cannot work; nothing has changed then.
+    pub fn replace(&self, server: Server) -> Result<()> {
+        let mut site = server.build()?;
+        self.control.site.send_modify(|current| {
+            site.caps = site.caps.following(&current.caps);
+            *current = Arc::new(site);
+        });
+        Ok(())
+    }
+
     /// How many sockets are open.
     pub fn open_sockets(&self) -> usize {
         self.control.registry.len()
@@ -90,16 +106,23 @@ impl ServerHandle {
 
 impl BoundServer {
     pub(super) async fn bind(address: impl tokio::net::ToSocketAddrs, site: Site) -> Result<Self> {
-        let listening = Listening::bind(address, site.threads).await?;
+        Self::new(Listening::bind(address, site.threads).await?, site)
+    }
+
+    pub(super) fn with_listener(listener: std::net::TcpListener, site: Site) -> Result<Self> {
+        Self::new(Listening::with(listener, site.threads)?, site)
+    }
+
+    fn new(listening: Listening, site: Site) -> Result<Self> {
         let control = Arc::new(Control {
             registry: Arc::default(),
+            site: watch::Sender::new(Arc::new(site)),
             stop: watch::Sender::new(None),
             report: watch::Sender::new(None),
         });
         Ok(Self {
             local_addr: listening.local_addr()?,
             listening,
-            site: Arc::new(site),
             ending: Ending(control.clone()),
             control,
         })
@@ -121,7 +144,6 @@ impl BoundServer {
     pub async fn run(self) -> ShutdownReport {
         let Self {
             listening,
-            site,
             control,
             ending,
             ..
@@ -130,15 +152,10 @@ impl BoundServer {
         let (stopping, stopping_seen) = watch::channel(false);
         let (cut, cut_seen) = watch::channel(false);
         let mut renewing = JoinSet::new();
-        if let Some(tls) = site.tls.clone() {
-            renewing.spawn(tls.keep_fresh());
-        }
-        let reactors = start_reactors(&site, registry);
-        let accepting = Accepting::new(Lane {
-            site,
-            registry: registry.clone(),
-            stopping: stopping_seen,
-        });
+        renewing.spawn(renew(control.site.subscribe()));
+        let reactors = start_reactors(&control.site.borrow().clone(), registry);
+        let sites = control.site.subscribe();
+        let accepting = Accepting::new(sites, registry.clone(), stopping_seen);
         let mut all = Box::pin(async {
             listening.run(accepting, cut_seen).await;
             registry.reactors_emptied().await;
@@ -168,6 +185,23 @@ impl BoundServer {
         control.report.send_replace(Some(report.clone()));
         drop((reactors, ending));
         report
+    }
+}
+
+/// Keeps the certificate fresh, whichever it is.
+async fn renew(mut sites: watch::Receiver<Arc<Site>>) {
+    loop {
+        let tls = sites.borrow_and_update().tls.clone();
+        let renewing = async {
+            if let Some(tls) = tls {
+                tls.keep_fresh().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        match select(Box::pin(sites.changed()), Box::pin(renewing)).await {
+            Either::Left((Ok(()), _)) => {}
+            _ => return,
+        }
     }
 }
 
