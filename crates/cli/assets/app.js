@@ -2,6 +2,7 @@
 
 import { startChatPanel } from "./chat.js";
 import { startConnectPanel } from "./connect.js";
+import { startConnectionsPanel } from "./connections.js";
 import { startFloodPanel } from "./flood.js";
 import { startHelloPanel } from "./hello.js";
 import { startLatencyPanel } from "./latency.js";
@@ -14,3 +15,4 @@ startLatencyPanel(panel("latency"));
 startFloodPanel(panel("flood"));
 startChatPanel(panel("chat"));
 startHelloPanel(panel("routes"));
+startConnectionsPanel(panel("connections"));

@@ -51,6 +51,28 @@ pub(crate) fn count(text: &str) -> Result<NonZero<u64>, String> {
         .ok_or_else(expected)
 }
 
+/// A duration, or none at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OrOff(pub(crate) Option<Duration>);
+
+/// A duration, or `off`.
+pub(crate) fn duration_or_off(text: &str) -> Result<OrOff, String> {
+    if text == "off" {
+        return Ok(OrOff(None));
+    }
+    let expected = |_| format!("expected a duration such as 20s, or off, got {text:?}");
+    duration(text).map(Some).map(OrOff).map_err(expected)
+}
+
+/// Where a path of URLs begins: with a slash.
+pub(crate) fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && !text.contains(['?', '#', '*']) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected a path such as /echo, got {text:?}"))
+    }
+}
+
 /// A header field as `Name: value`.
 pub(crate) fn field(text: &str) -> Result<(String, String), String> {
     text.split_once(':')
@@ -73,6 +95,22 @@ mod tests {
                 duration(bad).unwrap_err().contains("expected a duration"),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn a_duration_may_be_off_where_that_is_said() {
+        assert_eq!(duration_or_off("off"), Ok(OrOff(None)));
+        let second = Duration::from_secs(1);
+        assert_eq!(duration_or_off("1s"), Ok(OrOff(Some(second))));
+        assert!(duration_or_off("never").unwrap_err().contains("or off"));
+    }
+
+    #[test]
+    fn paths_begin_with_a_slash() {
+        assert_eq!(path("/echo").as_deref(), Ok("/echo"));
+        for bad in ["", "echo", "/a?b", "/a#b", "/a/*"] {
+            assert!(path(bad).unwrap_err().contains("expected a path"), "{bad}");
         }
     }
 

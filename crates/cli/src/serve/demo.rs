@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use longwire::server::{Accept, Route};
 use longwire::{Result, Socket};
 use tokio::time::sleep;
 
@@ -12,18 +11,8 @@ pub(super) const HELLO: &str = "/article/websocket/demo/hello";
 /// How long the hello demo waits before it closes.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// An echo that speaks whatever subprotocol the client likes best.
-pub(super) fn echo_route() -> Route {
-    Route::new(echo).on_upgrade(|request| async move {
-        Ok(match request.subprotocols().first() {
-            Some(favourite) => Accept::new().subprotocol(favourite),
-            None => Accept::new(),
-        })
-    })
-}
-
 /// Returns each message as it came.
-async fn echo(mut socket: Socket) -> Result<()> {
+pub(super) async fn echo(mut socket: Socket) -> Result<()> {
     while let Some(message) = socket.next().await {
         socket.send(message?).await?;
     }

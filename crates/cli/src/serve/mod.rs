@@ -1,177 +1,73 @@
-//! `longwire serve`: a server to try things on.
+//! `longwire serve`: a server to try things on, and one to run as a service.
 //!
-//! Read `chat` and `demo` for what its sockets do, `page` for what browsers
-//! get.
+//! Read `config` for where its options come from, `auth` for who may come in, `live`,
+//! `metrics` and `view` for what is seen of it, `demo`, `chat`, `broadcast` and `exec` for
+//! what its sockets do, `page` for what browsers get, `site` for all of that together;
+//! then `service_manager`, `announce` and `running` for its life.
 
-mod chat;
+mod config;
 
-mod demo;
-
-mod page;
+mod auth;
 
 mod tls;
 
-use std::num::NonZero;
-use std::process::ExitCode;
-use std::thread::available_parallelism;
-use std::time::Duration;
+mod live;
 
-use longwire::server::{BoundServer, OriginPolicy, Route, ServerHandle, ShutdownReport};
-use longwire::{Drive, Server};
-use owo_colors::OwoColorize as _;
-use tracing_subscriber::EnvFilter;
+mod metrics;
+
+mod view;
+
+mod demo;
+
+mod chat;
+
+mod broadcast;
+
+mod exec;
+
+mod page;
+
+mod site;
+
+mod service_manager;
+
+mod announce;
+
+mod running;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 use crate::args::serve::Args;
 use crate::{exit, output};
-
-/// How long open sockets have to close on Ctrl-C.
-const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
-
-/// What is served where, for people.
-const ROUTES: [(&str, &str); 4] = [
-    ("/", "a page to try it all in a browser"),
-    ("/echo", "returns each message as it came"),
-    (
-        "/chat",
-        "a chat room of JSON messages {type, text, id, date}",
-    ),
-    (
-        demo::HELLO,
-        "answers \"My name is John\" and closes after 5 s",
-    ),
-];
+use config::Settings;
 
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let filter = match EnvFilter::try_new(&args.log) {
-        Ok(filter) => filter,
-        Err(error) => {
-            let log = &args.log;
-            output::error(&format!("expected a log filter, got {log:?}: {error}"));
-            return ExitCode::from(exit::USAGE);
-        }
+    // The file goes between the command line's words and their meaning.
+    drop(args);
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let settings = match Settings::load(&arguments) {
+        Ok(settings) => settings,
+        Err(error) => return wrong(&error),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(anstream::stderr)
-        .with_target(false)
-        .compact()
-        .init();
-    let processors = || available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let mut server = server(&args.allow_origin)
-        .compression(args.compression.into())
-        .threads(args.threads.unwrap_or_else(processors));
-    let secure = match args.tls.tls(&args.listen) {
-        Ok(None) => false,
-        Ok(Some(tls)) => {
-            server = server.tls(tls);
-            true
-        }
-        Err(error) => {
-            output::error(&error);
-            return ExitCode::FAILURE;
-        }
-    };
-    let bound = match server.bind(&args.listen).await {
-        Ok(bound) => bound,
-        Err(error) => {
-            output::error(&format!(
-                "could not listen on {}: {error} (choose another address with --listen)",
-                args.listen
-            ));
-            return ExitCode::FAILURE;
-        }
-    };
-    announce(&bound, secure);
-    if args.tls.is_self_signed() {
-        output::note(
-            "the certificate is self-signed: browsers warn of it, `connect` takes it with --insecure",
-        );
+    let operation = &settings.args.operation;
+    if operation.print_config {
+        anstream::print!("{}", settings.to_toml());
+        return ExitCode::SUCCESS;
     }
-    let handle = bound.handle();
-    let running = tokio::spawn(bound.run());
-    stop_signal().await;
-    output::note("closing all sockets; once more stops at once");
-    tokio::select! {
-        report = shut_down(&handle) => tell(&report),
-        () = stop_signal() => {}
-    }
-    running.abort();
-    ExitCode::SUCCESS
-}
-
-fn server(origins: &[String]) -> Server {
-    let room = chat::Room::default();
-    let chat = Route::new(move |socket| room.clone().join(socket));
-    let hello = Route::new(demo::hello).drive(Drive::Task);
-    let from = |route: Route| route.origin(policy(origins));
-    let mut server = Server::new()
-        .route("/", from(demo::echo_route()))
-        .route("/socket", from(demo::echo_route()))
-        .route("/echo", from(demo::echo_route()))
-        .route("/chat", from(chat))
-        .route(demo::HELLO, from(hello));
-    for (path, asset) in page::ASSETS {
-        server = server.page(path, move |request| {
-            std::future::ready(page::serve(&request, asset))
-        });
-    }
-    server
-}
-
-/// Whose pages may open sockets.
-fn policy(origins: &[String]) -> OriginPolicy {
-    if origins.is_empty() {
-        OriginPolicy::SameOrigin
-    } else if origins.iter().any(|origin| origin == "*") {
-        OriginPolicy::Any
-    } else {
-        OriginPolicy::SameOriginOr(origins.to_vec())
-    }
-}
-
-/// Says what is where. The first line has the address, for scripts.
-fn announce(bound: &BoundServer, secure: bool) {
-    let address = bound.local_addr();
-    let s = if secure { "s" } else { "" };
-    let http = format!("http{s}://{address}/");
-    anstream::println!("Longwire listens on {}", http.bold().underline());
-    anstream::println!();
-    for (path, what) in ROUTES {
-        let scheme = if path == "/" { "http" } else { "ws" };
-        let url = format!("{scheme}{s}://{address}{path}");
-        anstream::println!("  {:<60} {}", url.cyan().to_string(), what.dimmed());
-    }
-    anstream::println!();
-    anstream::println!("{}", "Ctrl-C stops it.".dimmed());
-}
-
-async fn shut_down(handle: &ServerHandle) -> ShutdownReport {
-    handle.shutdown(SHUTDOWN_WITHIN).await
-}
-
-fn tell(report: &ShutdownReport) {
-    let answered = report.open - report.unanswered.len().min(report.open);
-    output::note(&format!(
-        "stopped: {answered} of {} sockets closed",
-        report.open
-    ));
-    for peer in report.unanswered.iter().flatten() {
-        output::note(&format!("{peer} did not answer the Close frame"));
-    }
-}
-
-/// Ctrl-C, or what a service manager sends.
-async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+    if operation.check_config {
+        return match running::check(&settings.args) {
+            Ok(()) => {
+                output::note("the options and the files they name are in order");
+                ExitCode::SUCCESS
             }
-            return;
-        }
+            Err(unfit) => unfit.tell(),
+        };
     }
-    let _ = tokio::signal::ctrl_c().await;
+    running::run(settings, arguments).await
+}
+
+fn wrong(error: &str) -> ExitCode {
+    output::error(error);
+    ExitCode::from(exit::USAGE)
 }

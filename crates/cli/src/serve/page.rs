@@ -1,5 +1,7 @@
 //! The demo page, embedded in the binary.
 
+use std::borrow::Cow;
+
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -38,12 +40,14 @@ macro_rules! asset {
 }
 
 /// Where each file is.
-pub(super) const ASSETS: [(&str, Asset); 16] = [
+pub(super) const ASSETS: [(&str, Asset); 18] = [
     asset!("/", "index.html", PAGE),
     asset!("/assets/app.js", "app.js", SCRIPT),
     asset!("/assets/base.css", "base.css", STYLE),
     asset!("/assets/chat.js", "chat.js", SCRIPT),
     asset!("/assets/connect.js", "connect.js", SCRIPT),
+    asset!("/assets/connections.css", "connections.css", STYLE),
+    asset!("/assets/connections.js", "connections.js", SCRIPT),
     asset!("/assets/flood.js", "flood.js", SCRIPT),
     asset!("/assets/format.js", "format.js", SCRIPT),
     asset!("/assets/hello.js", "hello.js", SCRIPT),
@@ -57,8 +61,38 @@ pub(super) const ASSETS: [(&str, Asset); 16] = [
     asset!("/assets/wire.js", "wire.js", SCRIPT),
 ];
 
-/// Answers a request for a file.
-pub(super) fn serve(request: &Request<RequestBody>, asset: Asset) -> Response<Body> {
+/// The panels that are for one socket each, where they expect it.
+const PANELS: [(&str, &str); 4] = [
+    ("latency", "/echo"),
+    ("flood", "/echo"),
+    ("chat", "/chat"),
+    ("routes", super::demo::HELLO),
+];
+
+/// Where the page says which of its panels are for nothing here.
+const MARK: &str = "<main id=\"main\">";
+
+/// The page without the panels whose sockets are not among these.
+fn with_panels(page: &'static str, sockets: &[String]) -> Cow<'static, str> {
+    let has = |path: &str| sockets.iter().any(|known| known == path);
+    let without: Vec<_> = PANELS
+        .iter()
+        .filter(|(_, path)| !has(path))
+        .map(|(panel, _)| *panel)
+        .collect();
+    if without.is_empty() {
+        return page.into();
+    }
+    let marked = format!("<main id=\"main\" data-without=\"{}\">", without.join(" "));
+    page.replacen(MARK, &marked, 1).into()
+}
+
+/// Answers a request for a file. Panels of sockets that are not there are left out.
+pub(super) fn serve(
+    request: &Request<RequestBody>,
+    asset: Asset,
+    sockets: &[String],
+) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = Response::new(Body::from("expected the method GET or HEAD\n"));
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
@@ -67,7 +101,14 @@ pub(super) fn serve(request: &Request<RequestBody>, asset: Asset) -> Response<Bo
             .insert("allow", HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    let mut response = Response::new(Body::from(asset.text));
+    let text = match asset.content_type {
+        PAGE => with_panels(asset.text, sockets),
+        _ => asset.text.into(),
+    };
+    let mut response = Response::new(match text {
+        Cow::Borrowed(text) => Body::from(text),
+        Cow::Owned(text) => Body::from(text),
+    });
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_TYPE, asset.content_type),
@@ -84,6 +125,15 @@ pub(super) fn serve(request: &Request<RequestBody>, asset: Asset) -> Response<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panels_of_sockets_that_are_not_there_are_left_out() {
+        let page = include_str!("../../assets/index.html");
+        let all = PANELS.map(|(_, path)| path.to_owned());
+        assert_eq!(with_panels(page, &all), page);
+        let some = with_panels(page, &["/echo".to_owned()]);
+        assert!(some.contains("<main id=\"main\" data-without=\"chat routes\">"));
+    }
 
     #[test]
     fn every_file_of_the_page_is_served() {

@@ -7,24 +7,31 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use crate::args::serve::TlsArgs;
 
 impl TlsArgs {
-    /// TLS as asked for, or none.
-    pub(super) fn tls(&self, listen: &str) -> Result<Option<ServerTls>, String> {
-        if self.tls_self_signed {
-            return self_signed(listen).map(Some);
-        }
-        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
-            return Ok(None);
+    /// TLS with the certificate in files, or none.
+    pub(super) fn from_files(&self) -> Result<Option<ServerTls>, String> {
+        let (cert, key) = match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => (cert, key),
+            (None, None) if self.tls_client_ca.is_none() => return Ok(None),
+            _ => return Err("expected both --tls-cert and --tls-key, got one of them".to_owned()),
         };
-        let tls = ServerTls::from_pem_files(cert, key);
-        tls.map(Some).map_err(|error: TlsError| error.to_string())
+        let told = |error: TlsError| error.to_string();
+        let tls = ServerTls::from_pem_files(cert, key).map_err(told)?;
+        let Some(ca) = &self.tls_client_ca else {
+            return Ok(Some(tls));
+        };
+        let pem = std::fs::read(ca)
+            .map_err(|error| format!("could not read {}: {error}", ca.display()))?;
+        tls.client_ca_pem(&pem).map(Some).map_err(told)
     }
 
-    pub(super) fn is_self_signed(&self) -> bool {
-        self.tls_self_signed
+    /// Whether the server speaks TLS.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.tls_self_signed || self.tls_cert.is_some()
     }
 }
 
-fn self_signed(listen: &str) -> Result<ServerTls, String> {
+/// TLS with a certificate of our own making.
+pub(super) fn self_signed(listen: &str) -> Result<ServerTls, String> {
     let mut names = vec![
         "localhost".to_owned(),
         "127.0.0.1".to_owned(),

@@ -1,0 +1,238 @@
+//! A process for each connection: its stdin and stdout are the messages.
+//!
+//! Read `environment` for what it is told of the request (RFC 3875), `process` for its
+//! life, and this file for what passes between it and the socket.
+
+mod environment;
+
+mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longwire::{Message, Receiver, Result, Sender, Socket};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
+use tokio::process::{ChildStdin, ChildStdout};
+
+pub(super) use environment::{Asked, Environment};
+use process::{Ended, Process};
+pub(super) use process::{Place, Processes};
+
+/// Longest line of a process that is sent as one message.
+const MOST_LINE: usize = 16 << 20;
+
+/// What is read of a process at once, where it is not read by lines.
+const CHUNK: usize = 64 << 10;
+
+/// Longest line of stderr that is logged whole.
+const MOST_LOGGED: usize = 8 << 10;
+
+/// Normal closure, and an unexpected condition.
+const NORMAL: u16 = 1000;
+const FAILED: u16 = 1011;
+
+/// What is run, and how.
+#[derive(Clone)]
+pub(super) struct Exec {
+    pub(super) command: Arc<str>,
+    /// Whether what is read and written is no lines.
+    pub(super) is_binary: bool,
+    pub(super) grace: Duration,
+    pub(super) processes: Processes,
+}
+
+impl Exec {
+    /// Runs a process for a socket, to the end of both.
+    pub(super) async fn serve(self, socket: Socket) -> Result<()> {
+        let environment = socket.extensions().get::<Environment>().cloned();
+        let place = socket.extensions().get::<Place>().cloned();
+        let (sender, receiver) = socket.split();
+        let started = Process::start(&self.command, environment.unwrap_or_default().variables());
+        let (mut process, pipes) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!(command = %self.command, %error, "could not run the command");
+                sender.close(FAILED, "the command could not be run")?;
+                return Ok(());
+            }
+        };
+        let _running = self.processes.enter(&process);
+        let logging = tokio::spawn(log(pipes.stderr, process.id()));
+        let mut output = tokio::spawn(send_output(pipes.stdout, sender.clone(), self.is_binary));
+        let mut input = tokio::spawn(write_input(receiver, pipes.stdin, self.is_binary));
+        // The socket ends, or the process's output does.
+        let sent = tokio::select! {
+            _ = sender.ended() => None,
+            sent = &mut output => Some(sent),
+        };
+        let ended = match &sent {
+            // It writes nothing more, and has its time to end.
+            Some(Ok(Ok(()))) => {
+                tokio::select! {
+                    ended = process.wait() => ended,
+                    _ = sender.ended() => {
+                        close_input(&mut input).await;
+                        process.end(self.grace).await
+                    }
+                }
+            }
+            _ => {
+                // The end of its input asks it to end.
+                close_input(&mut input).await;
+                process.end(self.grace).await
+            }
+        };
+        input.abort();
+        output.abort();
+        let closed = match (ended, &sent) {
+            (_, Some(Ok(Err(Failed::Line)))) => {
+                sender.close(FAILED, "the command wrote a line that is too long")
+            }
+            (Ended::Well, _) => sender.close(NORMAL, ""),
+            (Ended::Failed(how), Some(_)) => {
+                tracing::warn!(command = %self.command, pid = process.id(), how, "the command failed");
+                sender.close(FAILED, "the command failed")
+            }
+            // It was told to end.
+            (Ended::Failed(_), None) => Ok(()),
+        };
+        process.kill();
+        // Children of it that hold its stderr were killed with it.
+        let _ = tokio::time::timeout(self.grace, logging).await;
+        drop(place);
+        closed
+    }
+}
+
+/// Stops what writes to the process, which closes its input.
+async fn close_input(input: &mut tokio::task::JoinHandle<()>) {
+    input.abort();
+    let _ = input.await;
+}
+
+/// Why no more of the output is sent.
+enum Failed {
+    /// A line has no end.
+    Line,
+    /// The socket takes nothing more, or the pipe is broken.
+    Other,
+}
+
+/// Sends what the process writes. The process waits where the socket does.
+async fn send_output(stdout: ChildStdout, sender: Sender, is_binary: bool) -> Result<(), Failed> {
+    if is_binary {
+        let mut stdout = stdout;
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let count = stdout.read(&mut chunk).await.map_err(|_| Failed::Other)?;
+            let Some(read) = chunk.get(..count).filter(|read| !read.is_empty()) else {
+                return Ok(());
+            };
+            let message = Message::binary(read.to_vec());
+            sender.send(message).await.map_err(|_| Failed::Other)?;
+        }
+    }
+    let mut lines = Lines::new(stdout, MOST_LINE);
+    while let Some(line) = lines.next().await.map_err(|_| Failed::Other)? {
+        if line.is_cut {
+            return Err(Failed::Line);
+        }
+        // What is no text is sent as what it is.
+        let message = match String::from_utf8(line.bytes) {
+            Ok(text) => Message::text(text),
+            Err(error) => Message::binary(error.into_bytes()),
+        };
+        sender.send(message).await.map_err(|_| Failed::Other)?;
+    }
+    Ok(())
+}
+
+/// Writes what arrives to the process. The socket is not read while it does not read.
+async fn write_input(mut receiver: Receiver, mut stdin: ChildStdin, is_binary: bool) {
+    while let Some(Ok(message)) = receiver.next().await {
+        let mut written = stdin.write_all(message.as_bytes()).await;
+        if !is_binary && written.is_ok() {
+            written = stdin.write_all(b"\n").await;
+        }
+        if written.is_err() {
+            // It reads no more, and may still write.
+            while let Some(Ok(_)) = receiver.next().await {}
+        }
+    }
+}
+
+/// Logs what the process complains of, line by line.
+async fn log(stderr: tokio::process::ChildStderr, pid: u32) {
+    let mut lines = Lines::new(stderr, MOST_LOGGED);
+    while let Ok(Some(line)) = lines.next().await {
+        let text = crate::output::harmless(&String::from_utf8_lossy(&line.bytes));
+        tracing::info!(pid, "{text}");
+    }
+}
+
+/// The lines of what a process writes.
+struct Lines<R> {
+    reader: BufReader<R>,
+    most: usize,
+}
+
+struct Line {
+    bytes: Vec<u8>,
+    /// Whether it has more bytes than are taken.
+    is_cut: bool,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn new(reader: R, most: usize) -> Self {
+        Self {
+            reader: BufReader::new(reader),
+            most,
+        }
+    }
+
+    async fn next(&mut self) -> std::io::Result<Option<Line>> {
+        let mut bytes = Vec::new();
+        let most = self.most as u64 + 1;
+        let count = (&mut self.reader)
+            .take(most)
+            .read_until(b'\n', &mut bytes)
+            .await?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let is_cut = bytes.len() > self.most && bytes.last() != Some(&b'\n');
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        Ok(Some(Line { bytes, is_cut }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_end_as_they_do_anywhere_and_have_a_longest() {
+        let mut lines = Lines::new(&b"one\r\n\ntwelve\nabcdefg"[..], 6);
+        let mut all = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            all.push((String::from_utf8(line.bytes).unwrap(), line.is_cut));
+        }
+        let expected = [
+            ("one", false),
+            ("", false),
+            ("twelve", false),
+            ("abcdefg", true),
+        ];
+        assert_eq!(
+            all,
+            expected.map(|(text, is_cut)| (text.to_owned(), is_cut))
+        );
+    }
+}
