@@ -2,8 +2,9 @@
 //!
 //! Bottom-up: [`spec`] reads the requirement lists under `spec/` and the
 //! markers in the code; [`layers`] finds modules that use one above them;
-//! [`wire`] has frames written by hand; [`sim`] is a network under a virtual clock; [`peers`] starts WebSocket programs that we did not
-//! write.
+//! [`wire`] has frames written by hand; [`sim`] is a network under a virtual clock;
+//! [`peers`] starts WebSocket programs that we did not write; [`broken`] is a server and a
+//! client that break a rule when asked to.
 
 pub mod spec;
 
@@ -14,5 +15,7 @@ pub mod wire;
 pub mod sim;
 
 pub mod peers;
+
+pub mod broken;
 
 pub use longwire_proto::handshake::accept_for_key;
