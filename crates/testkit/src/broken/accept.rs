@@ -226,7 +226,11 @@ fn accept(plan: Plan, offers_deflate: bool, request: &Head, key: &str) -> Result
         "101 Switching Protocols"
     };
     let mut response = format!("HTTP/1.1 {status}\r\n");
-    let mut add = |name: &str, value: &str| response.push_str(&format!("{name}: {value}\r\n"));
+    let mut add = |name: &str, value: &str| {
+        for part in [name, ": ", value, "\r\n"] {
+            response.push_str(part);
+        }
+    };
     if !plan.breaks(Fault::NoUpgradeInResponse) {
         add("Upgrade", "websocket");
     }

@@ -82,7 +82,7 @@ pub fn run_case(url: &str, options: &Options) -> Result<Ended, CaseError> {
         Err(NoHead::Invalid(_)) => return Err(CaseError::Handshake("it is no HTTP/1.1")),
     };
     let deflate = check(options, &response, &key).map_err(CaseError::Handshake)?;
-    let mut session = Session::new(plan, false, deflate.as_ref());
+    let mut session = Session::new(plan, false, deflate);
     let ran = stream::run(plan, &mut stream, &mut session, &early);
     let phase = session.phase();
     if ran.is_ok() {
@@ -212,7 +212,7 @@ fn check(options: &Options, response: &Head, key: &str) -> Result<Option<Params>
         return Err("expected a list of extensions");
     };
     negotiation::confirm(plan, &offered, &agreed)
-        .ok_or("expected an extension that was offered, or none")
+        .map_err(|_| "expected an extension that was offered, or none")
 }
 
 #[cfg(test)]

@@ -49,13 +49,25 @@ pub(super) enum InflateError {
 /// Compresses one direction of a connection and inflates the other.
 #[derive(Debug)]
 pub(super) struct Deflate {
+    deflater: Deflater,
+    inflater: Inflater,
+}
+
+#[derive(Debug)]
+struct Deflater {
     plan: Plan,
-    compress: Compress,
+    machine: Compress,
     starts_anew: bool,
     /// Whether a message has been compressed.
     has_context: bool,
-    decompress: Decompress,
-    peer_starts_anew: bool,
+}
+
+#[derive(Debug)]
+struct Inflater {
+    plan: Plan,
+    machine: Decompress,
+    /// The peer begins each message without a context.
+    starts_anew: bool,
     /// The end of what the peer has sent, for when its stream begins anew.
     history: Vec<u8>,
     /// The peer's stream has ended, and nothing has come since.
@@ -63,7 +75,7 @@ pub(super) struct Deflate {
 }
 
 impl Deflate {
-    pub(super) fn new(plan: Plan, is_server: bool, params: &Params) -> Self {
+    pub(super) fn new(plan: Plan, is_server: bool, params: Params) -> Self {
         let (bits, starts_anew, peer_starts_anew) = if is_server {
             (
                 params.server_max_window_bits,
@@ -85,19 +97,55 @@ impl Deflate {
             bits.clamp(9, 15)
         };
         Self {
-            plan,
-            compress: Compress::new_with_window_bits(Compression::default(), false, bits),
-            starts_anew: starts_anew && !plan.breaks(Fault::KeepsContext),
-            has_context: false,
-            decompress: Decompress::new(false),
-            peer_starts_anew: peer_starts_anew || plan.breaks(Fault::ForgetsPeerContext),
-            history: Vec::new(),
-            at_end: false,
+            deflater: Deflater {
+                plan,
+                machine: Compress::new_with_window_bits(Compression::default(), false, bits),
+                starts_anew: starts_anew && !plan.breaks(Fault::KeepsContext),
+                has_context: false,
+            },
+            inflater: Inflater {
+                plan,
+                machine: Decompress::new(false),
+                starts_anew: peer_starts_anew || plan.breaks(Fault::ForgetsPeerContext),
+                history: Vec::new(),
+                at_end: false,
+            },
         }
     }
 
     /// The payload of a message.
     pub(super) fn compress(&mut self, plain: &[u8]) -> Vec<u8> {
+        self.deflater.compress(plain)
+    }
+
+    /// Inflates a piece of a message behind what there is of it.
+    pub(super) fn inflate(
+        &mut self,
+        piece: &[u8],
+        plain: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), InflateError> {
+        self.inflater.inflate(piece, plain, limit)
+    }
+
+    /// Ends a message: what the sender left off is put back.
+    pub(super) fn end_message(
+        &mut self,
+        plain: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), InflateError> {
+        self.inflater.end_message(plain, limit)
+    }
+
+    /// Forgets what the peer has sent.
+    pub(super) fn forget(&mut self) {
+        self.inflater.forget();
+    }
+}
+
+impl Deflater {
+    /// The payload of a message.
+    fn compress(&mut self, plain: &[u8]) -> Vec<u8> {
         if self.plan.breaks(Fault::OwnContextDiverges) && self.has_context {
             // What the peer never sees.
             self.compress_once(plain);
@@ -105,7 +153,7 @@ impl Deflate {
         let mut compressed = self.compress_once(plain);
         self.has_context = true;
         if self.starts_anew {
-            self.compress.reset();
+            self.machine.reset();
         }
         if compressed.ends_with(&TAIL) {
             compressed.truncate(compressed.len() - TAIL.len());
@@ -122,13 +170,13 @@ impl Deflate {
 
     fn compress_once(&mut self, plain: &[u8]) -> Vec<u8> {
         let mut compressed = Vec::with_capacity(plain.len() / 2 + 64);
-        let start = self.compress.total_in();
+        let start = self.machine.total_in();
         loop {
-            let done = (self.compress.total_in() - start) as usize;
+            let done = (self.machine.total_in() - start) as usize;
             let rest = plain.get(done..).unwrap_or_default();
             let before = compressed.len();
             let status = self
-                .compress
+                .machine
                 .compress_vec(rest, &mut compressed, FlushCompress::Sync);
             let is_stuck = compressed.len() == before && !matches!(status, Ok(Status::Ok));
             // Room that is left over says that nothing is held back.
@@ -138,9 +186,11 @@ impl Deflate {
             compressed.reserve(STEP);
         }
     }
+}
 
+impl Inflater {
     /// Inflates a piece of a message behind what there is of it.
-    pub(super) fn inflate(
+    fn inflate(
         &mut self,
         mut piece: &[u8],
         plain: &mut Vec<u8>,
@@ -148,12 +198,12 @@ impl Deflate {
     ) -> Result<(), InflateError> {
         loop {
             plain.reserve(STEP);
-            let (before_in, before_out) = (self.decompress.total_in(), plain.len());
+            let (before_in, before_out) = (self.machine.total_in(), plain.len());
             let status = self
-                .decompress
+                .machine
                 .decompress_vec(piece, plain, FlushDecompress::None)
                 .map_err(|_| InflateError::Invalid)?;
-            let read = (self.decompress.total_in() - before_in) as usize;
+            let read = (self.machine.total_in() - before_in) as usize;
             piece = piece.get(read..).unwrap_or_default();
             if read > 0 {
                 self.at_end = false;
@@ -179,21 +229,17 @@ impl Deflate {
             return Err(InflateError::Invalid);
         }
         self.remember(plain);
-        self.decompress.reset(false);
+        self.machine.reset(false);
         self.at_end = true;
         if self.history.is_empty() {
             return Ok(());
         }
-        let set = self.decompress.set_dictionary(&self.history);
+        let set = self.machine.set_dictionary(&self.history);
         set.map(|_| ()).map_err(|_| InflateError::Invalid)
     }
 
     /// Ends a message: what the sender left off is put back.
-    pub(super) fn end_message(
-        &mut self,
-        plain: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<(), InflateError> {
+    fn end_message(&mut self, plain: &mut Vec<u8>, limit: usize) -> Result<(), InflateError> {
         if !self.at_end {
             self.inflate(&TAIL, plain, limit)?;
         }
@@ -201,7 +247,7 @@ impl Deflate {
             return Err(InflateError::Invalid);
         }
         self.at_end = false;
-        if self.peer_starts_anew {
+        if self.starts_anew {
             self.forget();
         } else {
             self.remember(plain);
@@ -210,8 +256,8 @@ impl Deflate {
     }
 
     /// Forgets what the peer has sent.
-    pub(super) fn forget(&mut self) {
-        self.decompress.reset(false);
+    fn forget(&mut self) {
+        self.machine.reset(false);
         self.history.clear();
     }
 
@@ -229,7 +275,7 @@ mod tests {
 
     const LIMIT: usize = 1 << 20;
 
-    fn pair(plan: Plan, params: &Params) -> (Deflate, Deflate) {
+    fn pair(plan: Plan, params: Params) -> (Deflate, Deflate) {
         (
             Deflate::new(plan, true, params),
             Deflate::new(Plan(None), false, params),
@@ -263,7 +309,7 @@ mod tests {
                     server_max_window_bits: bits,
                     ..Params::default()
                 };
-                let (mut server, mut client) = pair(Plan(None), &params);
+                let (mut server, mut client) = pair(Plan(None), params);
                 for len in [0, 1, 0, 300, 300, 70_000, 0, 5] {
                     let message = sample(len / 2, len);
                     let payload = server.compress(&message);
@@ -276,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_rfc_are_inflated() {
-        let (_, mut client) = pair(Plan(None), &Params::default());
+        let (_, mut client) = pair(Plan(None), Params::default());
         // Sections 7.2.3.1 to 7.2.3.5, in a context that goes on.
         for payload in [
             &b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
@@ -298,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_not_inflated_beyond_the_limit() {
-        let (mut server, mut client) = pair(Plan(None), &Params::default());
+        let (mut server, mut client) = pair(Plan(None), Params::default());
         let bomb = server.compress(&vec![0; LIMIT + 1]);
         let mut plain = Vec::new();
         let result = client.inflate(&bomb, &mut plain, LIMIT);
@@ -313,21 +359,21 @@ mod tests {
             server_no_context_takeover: true,
             ..Params::default()
         };
-        let (mut server, mut client) = pair(Plan(Some(Fault::KeepsContext)), &agreed);
+        let (mut server, mut client) = pair(Plan(Some(Fault::KeepsContext)), agreed);
         let payload = server.compress(&repeated);
         assert_eq!(inflated(&mut client, &payload).unwrap(), repeated);
         let payload = server.compress(&repeated);
         assert_ne!(inflated(&mut client, &payload).as_ref(), Ok(&repeated));
 
         let diverges = Plan(Some(Fault::OwnContextDiverges));
-        let (mut server, mut client) = pair(diverges, &Params::default());
+        let (mut server, mut client) = pair(diverges, Params::default());
         let payload = server.compress(&repeated);
         assert_eq!(inflated(&mut client, &payload).unwrap(), repeated);
         let other = sample(7, 2000);
         let payload = server.compress(&other);
         assert_ne!(inflated(&mut client, &payload).as_ref(), Ok(&other));
 
-        let (mut server, _) = pair(Plan(Some(Fault::LeavesTail)), &Params::default());
+        let (mut server, _) = pair(Plan(Some(Fault::LeavesTail)), Params::default());
         assert!(server.compress(b"").ends_with(&TAIL));
     }
 }

@@ -48,6 +48,8 @@ pub struct Entry {
 macro_rules! faults {
     ($($section:literal { $($fault:ident $role:ident $level:ident $name:literal $does:literal)+ })+) => {
         /// A rule that is broken.
+        // Its texts are for a terminal, where backticks would be noise.
+        #[allow(clippy::doc_markdown)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Fault {
             $($(#[doc = $does] $fault,)+)+

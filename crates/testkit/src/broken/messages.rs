@@ -6,6 +6,9 @@ use super::frames::{BINARY, TEXT};
 /// The most bytes that a peer answers which cuts large messages.
 const CUT: usize = 0xFFFF;
 
+/// The byte order mark, in UTF-8.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// A whole message: its opcode, and its payload, plain.
 pub(super) type Message = (u8, Vec<u8>);
 
@@ -35,10 +38,8 @@ impl Echo {
             TEXT if plan.breaks(Fault::ReplacesInvalidUtf8) => {
                 payload = String::from_utf8_lossy(&payload).into_owned().into_bytes();
             }
-            TEXT if plan.breaks(Fault::StripsBom) => {
-                if payload.starts_with(b"\xEF\xBB\xBF") {
-                    payload.drain(..3);
-                }
+            TEXT if payload.starts_with(BOM) && plan.breaks(Fault::StripsBom) => {
+                payload.drain(..BOM.len());
             }
             _ => {}
         }

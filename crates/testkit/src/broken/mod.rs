@@ -39,3 +39,6 @@ pub mod server;
 pub mod client;
 
 pub use faults::{FAULTS, Fault, Level, Plan, Role};
+
+#[cfg(test)]
+mod tests;

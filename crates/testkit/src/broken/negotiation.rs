@@ -93,34 +93,37 @@ fn accept(plan: Plan, offer: &Extension) -> Option<(Params, String)> {
         } else {
             params.server_max_window_bits
         };
-        response.push_str(&format!("; server_max_window_bits={bits}"));
+        response.push_str("; server_max_window_bits=");
+        response.push_str(&bits.to_string());
     }
     if given.client_bits_value || (plan.breaks(Fault::AnswersClientBits) && !given.client_bits) {
         let bits = params.client_max_window_bits;
-        response.push_str(&format!("; client_max_window_bits={bits}"));
+        response.push_str("; client_max_window_bits=");
+        response.push_str(&bits.to_string());
     }
     Some((params, response))
 }
 
-/// What a client makes of a response to its own offer; `None` where it must fail
-/// the connection.
+/// The server agreed to what was not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disagreement;
+
+/// What a client makes of a response to its own offer.
 pub(super) fn confirm(
     plan: Plan,
     offered: &[Extension],
     agreed: &[Extension],
-) -> Option<Option<Params>> {
-    let agreed = match agreed {
-        [] => return Some(None),
-        [agreed] => agreed,
-        _ if plan.breaks(Fault::TakesOtherExtension) => return Some(None),
-        _ => return None,
+) -> Result<Option<Params>, Disagreement> {
+    let offer_of = |agreed: &Extension| offered.iter().find(|offer| offer.name == agreed.name);
+    let (agreed, offer) = match agreed {
+        [] => return Ok(None),
+        [agreed] if offer_of(agreed).is_some() => (agreed, offer_of(agreed)),
+        _ if plan.breaks(Fault::TakesOtherExtension) => return Ok(None),
+        _ => return Err(Disagreement),
     };
-    let offer = offered.iter().find(|offer| offer.name == agreed.name);
-    let Some(offer) = offer else {
-        return plan.breaks(Fault::TakesOtherExtension).then_some(None);
-    };
-    let (offer, offer_given) = read(Plan(None), offer)?;
-    let (params, given) = read(plan, agreed)?;
+    let offer = offer.and_then(|offer| read(Plan(None), offer));
+    let ((offer, offer_given), (params, given)) =
+        offer.zip(read(plan, agreed)).ok_or(Disagreement)?;
     let client_bits_fit = if offer_given.client_bits {
         // In a response it has a value always.
         given.client_bits == given.client_bits_value
@@ -130,7 +133,11 @@ pub(super) fn confirm(
     };
     let server_bits_fit = params.server_max_window_bits <= offer.server_max_window_bits;
     let starts_anew = params.server_no_context_takeover || !offer.server_no_context_takeover;
-    (client_bits_fit && server_bits_fit && starts_anew).then_some(Some(params))
+    if client_bits_fit && server_bits_fit && starts_anew {
+        Ok(Some(params))
+    } else {
+        Err(Disagreement)
+    }
 }
 
 /// Which of the parameters with values are there.
@@ -266,8 +273,8 @@ mod tests {
             confirm(Plan(None), &offer, &parse(Plan(None), agreed).unwrap())
         };
         let plain = "permessage-deflate";
-        assert_eq!(confirmed(plain, ""), Some(None));
-        assert_eq!(confirmed(plain, plain), Some(Some(Params::default())));
+        assert_eq!(confirmed(plain, ""), Ok(None));
+        assert_eq!(confirmed(plain, plain), Ok(Some(Params::default())));
         for (offer, agreed) in [
             (plain, "permessage-deflate; client_max_window_bits=10"),
             (
@@ -280,7 +287,11 @@ mod tests {
             (plain, "permessage-deflate, permessage-deflate"),
             (plain, "permessage-deflate; foo"),
         ] {
-            assert_eq!(confirmed(offer, agreed), None, "{offer} / {agreed}");
+            assert_eq!(
+                confirmed(offer, agreed),
+                Err(Disagreement),
+                "{offer} / {agreed}"
+            );
         }
     }
 }

@@ -149,7 +149,7 @@ fn serve(options: Options, stream: &mut TcpStream) -> io::Result<()> {
         }
         Answer::Accepted { response, deflate } => {
             stream.write_all(&response)?;
-            let mut session = Session::new(plan, true, deflate.as_ref());
+            let mut session = Session::new(plan, true, deflate);
             stream::run(plan, stream, &mut session, &early)?;
             stream::end(plan, true, session.phase(), stream);
         }

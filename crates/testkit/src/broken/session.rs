@@ -10,8 +10,8 @@ use super::frames::{
 use super::messages::Echo;
 use super::utf8::{Utf8, is_utf8};
 
-/// Bytes that a message may have, compressed or not.
-pub(super) const MOST_MESSAGE: usize = 16 << 20;
+/// Bytes that a message may have by default.
+const MOST_MESSAGE: usize = 16 << 20;
 
 /// The same for a peer without a limit.
 const FAR_MOST_MESSAGE: usize = 1 << 30;
@@ -77,12 +77,14 @@ pub(super) struct Session {
     echo: Echo,
     late: Vec<Vec<u8>>,
     phase: Phase,
+    /// Bytes that a message may have, compressed or not.
+    pub(super) limit: usize,
     /// What is to be sent.
     pub(super) out: Vec<u8>,
 }
 
 impl Session {
-    pub(super) fn new(plan: Plan, is_server: bool, deflate: Option<&Params>) -> Self {
+    pub(super) fn new(plan: Plan, is_server: bool, deflate: Option<Params>) -> Self {
         Self {
             plan,
             is_server,
@@ -93,6 +95,7 @@ impl Session {
             echo: Echo::new(plan),
             late: Vec::new(),
             phase: Phase::Open,
+            limit: MOST_MESSAGE,
             out: Vec::new(),
         }
     }
@@ -114,22 +117,19 @@ impl Session {
             let Some((&first, rest)) = bytes.split_first() else {
                 break;
             };
-            let result = match self.frame.take() {
-                Some(frame) => {
-                    let left = frame.header.length - frame.offset;
-                    let len =
-                        usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                    let (piece, rest) = bytes.split_at(len);
-                    bytes = rest;
-                    self.payload(frame, piece, !rest.is_empty())
-                }
-                None => {
-                    bytes = rest;
-                    match self.header.push(self.plan, first) {
-                        Ok(None) => Ok(()),
-                        Ok(Some(header)) => self.begin(header, !rest.is_empty()),
-                        Err(_) => Err(Failure::Protocol),
-                    }
+            let result = if let Some(frame) = self.frame.take() {
+                let left = frame.header.length - frame.offset;
+                let most = bytes.len();
+                let len = usize::try_from(left).map_or(most, |left| left.min(most));
+                let (piece, rest) = bytes.split_at(len);
+                bytes = rest;
+                self.payload(frame, piece, !rest.is_empty())
+            } else {
+                bytes = rest;
+                match self.header.push(self.plan, first) {
+                    Ok(None) => Ok(()),
+                    Ok(Some(header)) => self.begin(header, !rest.is_empty()),
+                    Err(_) => Err(Failure::Protocol),
                 }
             };
             if let Err(failure) = result {
@@ -224,40 +224,47 @@ impl Session {
         }
         let is_compressed = header.rsv & RSV1 != 0;
         let starts = header.opcode != CONTINUATION;
-        match &mut self.message {
-            Some(message) => {
-                message.fragments += 1;
-                let many = message.fragments >= 8 && self.plan.breaks(Fault::FailsManyFragments);
-                let rsv1 = if message.compressed {
-                    Fault::TakesRsv1OnContinuation
-                } else if self.deflate.is_some() {
-                    Fault::TakesLateRsv1
-                } else {
-                    Fault::TakesRsv1
-                };
-                self.ensure(!starts, Fault::TakesNestedMessage)?;
-                self.ensure(!is_compressed, rsv1)?;
-                if many {
-                    return Err(Failure::Protocol);
-                }
-            }
-            None => {
-                self.ensure(starts, Fault::TakesStrayContinuation)?;
-                self.ensure(!is_compressed || self.deflate.is_some(), Fault::TakesRsv1)?;
-                let uncompressed = self.deflate.is_some() && !is_compressed;
-                if uncompressed && self.plan.breaks(Fault::FailsUncompressed) {
-                    return Err(Failure::Protocol);
-                }
-                self.message = Some(Incoming {
-                    opcode: if starts { header.opcode } else { BINARY },
-                    compressed: is_compressed && self.deflate.is_some(),
-                    payload: Vec::new(),
-                    text: Utf8::new(self.plan),
-                    fragments: 1,
-                });
-            }
+        if self.message.is_some() {
+            self.check_continues(starts, is_compressed)?;
+        } else {
+            self.check_starts(starts, is_compressed)?;
+            self.message = Some(Incoming {
+                opcode: if starts { header.opcode } else { BINARY },
+                compressed: is_compressed && self.deflate.is_some(),
+                payload: Vec::new(),
+                text: Utf8::new(self.plan),
+                fragments: 1,
+            });
         }
         self.check_size(header.length)
+    }
+
+    fn check_continues(&mut self, starts: bool, rsv1: bool) -> Result<(), Failure> {
+        let Some(message) = &mut self.message else {
+            return Ok(());
+        };
+        message.fragments += 1;
+        let many = message.fragments >= 8 && self.plan.breaks(Fault::FailsManyFragments);
+        let takes = if message.compressed {
+            Fault::TakesRsv1OnContinuation
+        } else if self.deflate.is_some() {
+            Fault::TakesLateRsv1
+        } else {
+            Fault::TakesRsv1
+        };
+        self.ensure(!starts, Fault::TakesNestedMessage)?;
+        self.ensure(!rsv1, takes)?;
+        if many { Err(Failure::Protocol) } else { Ok(()) }
+    }
+
+    fn check_starts(&self, starts: bool, rsv1: bool) -> Result<(), Failure> {
+        self.ensure(starts, Fault::TakesStrayContinuation)?;
+        self.ensure(!rsv1 || self.deflate.is_some(), Fault::TakesRsv1)?;
+        let uncompressed = self.deflate.is_some() && !rsv1;
+        if uncompressed && self.plan.breaks(Fault::FailsUncompressed) {
+            return Err(Failure::Protocol);
+        }
+        Ok(())
     }
 
     fn refuses_length(&self, length: u64) -> bool {
@@ -295,7 +302,7 @@ impl Session {
         if bombs || self.plan.breaks(Fault::NoLimit) {
             FAR_MOST_MESSAGE
         } else {
-            MOST_MESSAGE
+            self.limit
         }
     }
 
@@ -375,7 +382,7 @@ impl Session {
             let start = message.payload.len();
             let ended = deflate.end_message(&mut message.payload, limit);
             ended.or_else(|error| forgive(plan, error))?;
-            if by_fragment {
+            if by_fragment && !ends {
                 deflate.forget();
             }
             let new = message.payload.get(start..).unwrap_or_default();
@@ -469,7 +476,7 @@ impl Session {
         } else {
             0x80
         };
-        let rsv = if self.plan.breaks(Fault::WritesRsv1OnPong) {
+        let rsv = if self.deflate.is_some() && self.plan.breaks(Fault::WritesRsv1OnPong) {
             RSV1
         } else {
             0
@@ -503,7 +510,7 @@ impl Session {
         {
             return Err(Failure::Protocol);
         }
-        if !is_utf8(plan, reason) && !plan.breaks(Fault::TakesInvalidReason) {
+        if !is_utf8(Plan(None), reason) && !plan.breaks(Fault::TakesInvalidReason) {
             return Err(Failure::Utf8);
         }
         let refused = (payload.is_empty() && plan.breaks(Fault::RefusesEmptyClose))
