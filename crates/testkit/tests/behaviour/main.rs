@@ -62,6 +62,8 @@ mod crowd;
 
 mod peers;
 
+mod broken;
+
 mod conformance;
 
 mod layers;
