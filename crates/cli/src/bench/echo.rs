@@ -12,7 +12,7 @@ use longwire::{Message, Socket};
 
 use super::pace::{Pace, Schedule};
 use super::run::Lane;
-use super::sending::{BATCH, End, LATE, Wait};
+use super::sending::{BATCH, End, GRACE, LATE, Wait};
 use super::tally::Tally;
 use crate::output::harmless;
 
@@ -112,7 +112,7 @@ impl Exchange<'_> {
     /// Sends what is due, as far as the connection takes it.
     fn send(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
         let mut sent = 0;
-        if self.schedule.is_past(LATE) {
+        if self.schedule.is_past(GRACE) {
             tally.counts.unsent += self.pace.skip(&self.schedule, Instant::now());
         }
         while sent < BATCH {

@@ -15,7 +15,7 @@ use super::fan::Sent;
 use super::pace::{Pace, Schedule};
 use super::plan::Mode;
 use super::run::Lane;
-use super::sending::{BATCH, End, LATE, Wait};
+use super::sending::{BATCH, End, GRACE, LATE, Wait};
 use super::tally::Tally;
 
 /// How far a connection has received, also over several sockets.
@@ -212,7 +212,7 @@ impl Member<'_> {
         };
         let run = &self.lane.run;
         let mut sent = 0;
-        if self.schedule.is_past(LATE) {
+        if self.schedule.is_past(GRACE) {
             tally.counts.unsent += pace.skip(&self.schedule, Instant::now());
         }
         while sent < BATCH {

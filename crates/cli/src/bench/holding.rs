@@ -50,12 +50,16 @@ impl Work {
         schedule: Schedule,
     ) -> End {
         match self {
-            Self::Echo(pace) => {
-                lane.tally().counts.unsent += pace.skip(&schedule, Instant::now());
-                echo::exchange(lane, connection, socket, pace, schedule).await
-            }
+            Self::Echo(pace) => echo::exchange(lane, connection, socket, pace, schedule).await,
             Self::FanOut(part) => part.take(lane, socket, schedule).await,
             Self::Idle => idle::hold(lane, socket, schedule).await,
+        }
+    }
+
+    /// What was due while there was no connection is not sent later.
+    fn skip(&mut self, lane: &Lane, schedule: &Schedule) {
+        if let Self::Echo(pace) = self {
+            lane.tally().counts.unsent += pace.skip(schedule, Instant::now());
         }
     }
 
@@ -147,6 +151,7 @@ async fn keep(
         if opened.is_none() {
             return work.leave(lane, &schedule);
         }
+        work.skip(lane, &schedule);
     }
 }
 

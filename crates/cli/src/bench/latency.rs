@@ -77,7 +77,7 @@ impl Latencies {
         self.0
             .iter_quantiles(TICKS)
             .map(|step| {
-                let percentile = step.quantile_iterated_to() * 100.0;
+                let percentile = (step.quantile_iterated_to() * 1e8).round() / 1e6;
                 (
                     percentile,
                     micros(step.value_iterated_to().min(self.0.max())),

@@ -70,7 +70,7 @@ use std::time::{Duration, Instant};
 use longwire::client::Observer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::args::bench::Args;
 use crate::{exit, output};
@@ -182,9 +182,9 @@ async fn drive(
         return not_opened(run);
     }
     let schedule = schedule(&run.plan);
+    let mut wire = run.wire.so_far();
     let _ = phase.send(Phase::Running(schedule));
     let mut timeline = Timeline::new(schedule.measured, run);
-    let mut wire = run.wire.so_far();
     let mut ticks = interval(DRAWN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut next = schedule.measured;
@@ -201,6 +201,7 @@ async fn drive(
             }
             () = run.changed.notified() => {}
             _ = ticks.tick() => {}
+            () = sleep_until(next.into()) => {}
         }
         if run.is_done() && ended == Ended::Done {
             if run.gauges.survived.get() == 0 {
@@ -218,11 +219,13 @@ async fn drive(
         if now >= next {
             if next == schedule.measured {
                 // What is counted begins here.
-                wire = run.wire.so_far();
+                if !run.plan.warmup.is_zero() {
+                    wire = run.wire.so_far();
+                }
             } else {
                 timeline.take(&lanes, run);
             }
-            next = now + Duration::from_secs(1) * timeline.each();
+            next += Duration::from_secs(1) * timeline.each();
         }
         progress.running(run, &schedule, &timeline);
     }

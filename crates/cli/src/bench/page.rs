@@ -217,7 +217,7 @@ fn by_percentile(report: &Report) -> String {
     let y = Axis {
         title: "latency",
         scale: Scale::log(points.iter().map(|(_, latency)| *latency)),
-        shown: show::time,
+        shown: show::round_time,
     };
     let hovers: Vec<Hover> = points
         .windows(2)
@@ -269,7 +269,7 @@ fn histogram(report: &Report) -> String {
     let x = Axis {
         title: "latency",
         scale,
-        shown: show::time,
+        shown: show::round_time,
     };
     let mut plot = Plot::new("Histogram of latencies", x, y);
     plot.bars(&bars);
@@ -299,7 +299,11 @@ fn over_time(points: &[Point], title: &str, shown: fn(f64) -> String, lines: &[O
         } else {
             Scale::linear(values)
         },
-        shown,
+        shown: if is_time {
+            show::round_time
+        } else {
+            show::round
+        },
     };
     let mut plot = Plot::new(title, x, y);
     for (name, class, value) in lines {

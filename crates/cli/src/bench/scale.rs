@@ -36,7 +36,8 @@ impl Scale {
                 max: 10.0,
             };
         }
-        let (min, max) = (round_down(min), round_up(max * 1.000_001));
+        let (min, max) = (round_down(min), round_up(max));
+        let max = if max > min { max } else { round_up(max * 1.5) };
         Self::Log { min, max }
     }
 

@@ -13,6 +13,10 @@ use super::run::Run;
 /// How long a message may wait for being sent before it counts as late.
 pub(super) const LATE: Duration = Duration::from_millis(10);
 
+/// How long after the end what was due before it is still sent: longer than a busy
+/// machine keeps a thread waiting, so that what is unsent is the connection's fault.
+pub(super) const GRACE: Duration = Duration::from_millis(100);
+
 /// Messages that are taken at once before some are sent.
 pub(super) const BATCH: usize = 64;
 

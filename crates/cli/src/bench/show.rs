@@ -15,7 +15,9 @@ pub(super) fn count(number: u64) -> String {
 
 /// A rate: whole, or with a digit where it is small.
 pub(super) fn rate(rate: f64) -> String {
-    if rate < 100.0 {
+    if rate == 0.0 {
+        "0".to_owned()
+    } else if rate < 100.0 {
         format!("{rate:.1}")
     } else {
         count(rate.round() as u64)
@@ -35,6 +37,27 @@ pub(super) fn time(micros: f64) -> String {
         _ => 0,
     };
     format!("{number:.digits$} {unit}")
+}
+
+/// A round time, as at an axis: without the zeros behind its point.
+pub(super) fn round_time(micros: f64) -> String {
+    let shown = time(micros);
+    let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    };
+    format!("{number} {unit}")
+}
+
+/// A round number, as at an axis.
+pub(super) fn round(number: f64) -> String {
+    if number >= 1e3 {
+        count(number.round() as u64)
+    } else {
+        format!("{}", (number * 1e3).round() / 1e3)
+    }
 }
 
 /// Bytes in the unit that suits them.

@@ -2,6 +2,8 @@
 
 mod program;
 
+mod odd_server;
+
 mod browser;
 
 mod connect;
@@ -9,3 +11,7 @@ mod connect;
 mod serve;
 
 mod nginx;
+
+mod bench;
+
+mod ping;
