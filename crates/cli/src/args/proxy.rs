@@ -309,7 +309,7 @@ mod tests {
             ("10kB", DropAfter::Bytes(10 << 10)),
             ("2MiB", DropAfter::Bytes(2 << 20)),
             ("250ms", DropAfter::Time(Duration::from_millis(250))),
-            ("2min", DropAfter::Time(Duration::from_secs(120))),
+            ("2min", DropAfter::Time(Duration::from_mins(2))),
         ] {
             assert_eq!(drop_after(text), Ok(limit), "{text}");
         }

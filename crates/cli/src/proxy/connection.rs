@@ -25,6 +25,13 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// How long the other side has to end once one has.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long both ends of a lost connection have to see that.
+const LOST_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a connection that is lost silently is held for ends that do not
+/// notice.
+const SILENT_WITHIN: Duration = Duration::from_hours(1);
+
 /// Interim responses (RFC 9110 section 15.2) before the one that counts.
 const MOST_INTERIM: usize = 16;
 
@@ -238,14 +245,22 @@ impl Connection<'_> {
             Over::Failed(error) => self.end(side.name(), &format!("{error}{within}")),
             Over::Lost => {
                 self.end("proxy", &format!("the connection was dropped{within}"));
-                if between.faults.drop_silently() {
-                    let held = async {
-                        tokio::join!(silence(&mut from_client), silence(&mut from_server))
-                    };
-                    tokio::select! {
-                        _ = held => {}
-                        () = between.sink.stopped() => {}
-                    }
+                let is_silent = between.faults.drop_silently();
+                if !is_silent {
+                    let _ = tokio::join!(to_client.shutdown(), to_server.shutdown());
+                }
+                // What is not read any more would take back what was written last.
+                let silence = async {
+                    tokio::join!(silence(&mut from_client), silence(&mut from_server));
+                };
+                let most = if is_silent {
+                    SILENT_WITHIN
+                } else {
+                    LOST_WITHIN
+                };
+                tokio::select! {
+                    _ = timeout(most, silence) => {}
+                    () = between.sink.stopped() => {}
                 }
             }
         }

@@ -111,28 +111,25 @@ impl Lane {
     }
 
     /// How many of these bytes pass before the connection is lost; `None` where
-    /// it is not. `ends` are where data messages end in them.
-    pub(super) fn lost_at(&mut self, len: usize, ends: &[usize]) -> Option<usize> {
-        if let Some(DropAfter::Bytes(most)) = self.args.drop_after {
-            let before = self.passed.bytes.fetch_add(len as u64, Ordering::Relaxed);
-            let room = most.saturating_sub(before);
-            if room <= len as u64 {
-                return usize::try_from(room).ok();
-            }
-        }
-        for &end in ends {
-            let messages = self.passed.messages.fetch_add(1, Ordering::Relaxed) + 1;
-            let is_last =
-                matches!(self.args.drop_after, Some(DropAfter::Messages(most)) if messages >= most);
-            let is_unlucky = self
-                .args
-                .drop_rate
-                .is_some_and(|rate| self.random.random::<f64>() < rate);
-            if is_last || is_unlucky {
-                return Some(end);
-            }
-        }
-        None
+    /// it is not.
+    pub(super) fn lost_within(&self, len: usize) -> Option<usize> {
+        let Some(DropAfter::Bytes(most)) = self.args.drop_after else {
+            return None;
+        };
+        let before = self.passed.bytes.fetch_add(len as u64, Ordering::Relaxed);
+        let room = usize::try_from(most.saturating_sub(before)).ok()?;
+        (room <= len).then_some(room)
+    }
+
+    /// Whether the connection is lost behind a message that has passed.
+    pub(super) fn is_lost_at_message(&mut self) -> bool {
+        let is_last = if let Some(DropAfter::Messages(most)) = self.args.drop_after {
+            self.passed.messages.fetch_add(1, Ordering::Relaxed) + 1 >= most
+        } else {
+            false
+        };
+        let rate = self.args.drop_rate.unwrap_or_default();
+        is_last || self.random.random::<f64>() < rate
     }
 
     /// The bytes that are written for these.
@@ -158,6 +155,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::proxy::SideArg;
 
     fn client(args: FaultArgs, conn: u64) -> Lane {
         Faults::new(args).lanes(conn).0
@@ -172,7 +170,7 @@ mod tests {
         };
         let lost = |conn| {
             let mut lane = client(args.clone(), conn);
-            (0..).position(|_| lane.lost_at(10, &[10]).is_some())
+            (0..10_000).position(|_| lane.is_lost_at_message())
         };
         assert_eq!(lost(1), lost(1));
         let all: std::collections::HashSet<_> = (1..20).map(lost).collect();
@@ -186,11 +184,22 @@ mod tests {
             ..FaultArgs::default()
         };
         let (mut up, mut down) = Faults::new(with(DropAfter::Messages(3))).lanes(1);
-        assert_eq!(up.lost_at(20, &[5, 9]), None);
-        assert_eq!(down.lost_at(20, &[7, 8]), Some(7), "both directions count");
-        let mut lane = client(with(DropAfter::Bytes(25)), 1);
+        let lost = [
+            up.is_lost_at_message(),
+            up.is_lost_at_message(),
+            down.is_lost_at_message(),
+        ];
+        assert_eq!(lost, [false, false, true], "both directions count");
+        let only = FaultArgs {
+            disturb: Some(SideArg::Server),
+            ..with(DropAfter::Messages(1))
+        };
+        let (mut up, mut down) = Faults::new(only).lanes(1);
+        let lost = [up.is_lost_at_message(), down.is_lost_at_message()];
+        assert_eq!(lost, [false, true], "an undisturbed one does not");
+        let lane = client(with(DropAfter::Bytes(25)), 1);
         assert_eq!(
-            (lane.lost_at(20, &[]), lane.lost_at(20, &[])),
+            (lane.lost_within(20), lane.lost_within(20)),
             (None, Some(5))
         );
     }

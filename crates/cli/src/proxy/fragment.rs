@@ -5,6 +5,12 @@
 
 use std::num::NonZero;
 
+/// The 7-bit length that says that 16 bits follow.
+const LEN_16: u8 = 0x7E;
+
+/// The 7-bit length that says that 64 bits follow.
+const LEN_64: u8 = 0x7F;
+
 /// Takes the bytes of one direction as they come, gives them with data frames
 /// cut into pieces.
 #[derive(Debug)]
@@ -95,11 +101,11 @@ impl Cut {
         match len {
             0..=125 => output.push(mask_bit | len as u8),
             126..=0xFFFF => {
-                output.push(mask_bit | 126);
+                output.push(mask_bit | LEN_16);
                 output.extend_from_slice(&(len as u16).to_be_bytes());
             }
             _ => {
-                output.push(mask_bit | 127);
+                output.push(mask_bit | LEN_64);
                 output.extend_from_slice(&len.to_be_bytes());
             }
         }
@@ -114,11 +120,11 @@ impl Cut {
 fn whole_header(head: &[u8]) -> Option<(u64, Option<[u8; 4]>)> {
     let (&[_, second], rest) = head.split_first_chunk::<2>()?;
     let (len, rest) = match second & 0x7f {
-        126 => {
+        LEN_16 => {
             let (len, rest) = rest.split_first_chunk::<2>()?;
             (u64::from(u16::from_be_bytes(*len)), rest)
         }
-        127 => {
+        LEN_64 => {
             let (len, rest) = rest.split_first_chunk::<8>()?;
             (u64::from_be_bytes(*len), rest)
         }

@@ -151,12 +151,11 @@ async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
 /// Shows bytes to the tap, and gives what is written for them, and whether the
 /// connection is lost behind that.
 fn look(mut bytes: Vec<u8>, tap: &mut Tap, lane: &mut Lane) -> (Vec<u8>, bool) {
-    let ends = tap.pass(&bytes);
-    let lost = lane.lost_at(bytes.len(), &ends);
-    if let Some(at) = lost {
-        bytes.truncate(at);
-    }
-    (lane.reshape(bytes), lost.is_some())
+    let room = lane.lost_within(bytes.len());
+    bytes.truncate(room.unwrap_or(bytes.len()));
+    let end = tap.pass(&bytes, || lane.is_lost_at_message());
+    bytes.truncate(end.unwrap_or(bytes.len()));
+    (lane.reshape(bytes), room.is_some() || end.is_some())
 }
 
 /// Writes as fast and in as large pieces as it may.
@@ -190,8 +189,8 @@ impl<'a, W: AsyncWrite + Unpin> Outlet<'a, W> {
         for piece in bytes.chunks(most.unwrap_or(bytes.len())) {
             if let Some(bandwidth) = self.bandwidth {
                 sleep_until(self.free).await;
-                let took = piece.len() as f64 / bandwidth.get() as f64;
-                self.free = self.free.max(Instant::now()) + Duration::from_secs_f64(took);
+                let took = time_of(piece.len(), bandwidth);
+                self.free = self.free.max(Instant::now()) + took;
             }
             self.to.write_all(piece).await?;
             self.to.flush().await?;
@@ -210,4 +209,10 @@ impl<'a, W: AsyncWrite + Unpin> Outlet<'a, W> {
             Err(error) => Over::Failed(error),
         }
     }
+}
+
+/// How long so many bytes take at so many in a second.
+fn time_of(bytes: usize, a_second: NonZero<usize>) -> Duration {
+    let nanos = bytes as u128 * 1_000_000_000 / a_second.get() as u128;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -119,11 +119,11 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    if let (Some(out), Some(recording)) = (&args.har, &files.recording) {
-        if let Err(error) = har::export(recording.path(), out) {
-            output::error(&error);
-            code = ExitCode::FAILURE;
-        }
+    if let (Some(out), Some(recording)) = (&args.har, &files.recording)
+        && let Err(error) = har::export(recording.path(), out)
+    {
+        output::error(&error);
+        code = ExitCode::FAILURE;
     }
     code
 }

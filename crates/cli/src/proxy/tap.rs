@@ -68,16 +68,20 @@ impl Tap {
         }
     }
 
-    /// Looks at bytes that pass, and gives where data messages end in them.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<usize> {
-        let mut ends = Vec::new();
+    /// Looks at bytes that pass. Behind each data message it asks whether that was
+    /// the last, and gives where it ends.
+    pub(super) fn pass(
+        &mut self,
+        bytes: &[u8],
+        mut is_last: impl FnMut() -> bool,
+    ) -> Option<usize> {
         let mut rest = bytes;
         while let Some(frame) = self.decoder.decode(&mut rest) {
-            if self.frame(&frame) {
-                ends.push(bytes.len() - rest.len());
+            if self.frame(&frame) && is_last() {
+                return Some(bytes.len() - rest.len());
             }
         }
-        ends
+        None
     }
 
     /// Whether the bytes so far end within a frame.

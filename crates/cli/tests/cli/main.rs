@@ -15,3 +15,11 @@ mod nginx;
 mod bench;
 
 mod ping;
+
+mod between;
+
+mod proxy;
+
+mod faults;
+
+mod replay;

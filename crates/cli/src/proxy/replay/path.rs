@@ -80,12 +80,14 @@ fn ignore(parts: &[Part], value: &mut Value) {
             }
         }
         (Part::EachField, Value::Object(fields)) => {
-            fields.values_mut().for_each(|field| ignore(rest, field));
+            for field in fields.values_mut() {
+                ignore(rest, field);
+            }
         }
         (Part::Element(None), Value::Array(elements)) => {
-            elements
-                .iter_mut()
-                .for_each(|element| ignore(rest, element));
+            for element in elements {
+                ignore(rest, element);
+            }
         }
         (Part::Element(Some(index)), Value::Array(elements)) => {
             if let Some(element) = elements.get_mut(*index) {

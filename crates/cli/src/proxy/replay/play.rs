@@ -196,13 +196,11 @@ impl Playing {
     }
 
     fn close(&self, close: Option<&(u16, String)>) {
-        let closed = match close {
-            Some((code, reason)) => self.sender.close(*code, reason.as_str()),
-            None => {
-                self.sender.close_with(None);
-                Ok(())
-            }
+        let Some((code, reason)) = close else {
+            self.sender.close_with(None);
+            return;
         };
+        let closed = self.sender.close(*code, reason.as_str());
         if closed.is_err() {
             // A code that no Close frame can carry.
             let _ = self.sender.close(1000, "");
