@@ -40,6 +40,8 @@ mod embedded;
 
 mod event_loop;
 
+mod operation;
+
 mod way;
 
 mod observer;
