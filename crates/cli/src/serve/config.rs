@@ -176,6 +176,10 @@ fn entries(text: &str, given: &ArgMatches, arguments: &[OsString]) -> Result<Vec
             Some(ValueSource::CommandLine | ValueSource::EnvVariable)
         );
         if !is_given {
+            // What is false may be the name of its opposite.
+            let said = tokens.first().map(|token| token.trim_start_matches("--"));
+            let said = said.and_then(|token| token.split('=').next());
+            let name = said.map_or(name, str::to_owned);
             entries.push(Entry { name, tokens });
         }
     }

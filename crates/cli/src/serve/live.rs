@@ -167,7 +167,7 @@ impl Drop for Listed {
         };
         add(&mut inner.past.statistics, gone.sender.statistics());
         let (code, by) = match gone.sender.closed() {
-            Some(closed) => (closed.code.get(), by(&closed)),
+            Some(closed) => (code(&closed), by(&closed)),
             // Its handler panicked: the library closes it.
             None => (1011, "server"),
         };
@@ -175,6 +175,15 @@ impl Drop for Listed {
         drop(inner);
         // Dropped without the lock: it may be the last of its socket.
         drop(gone);
+    }
+}
+
+/// The code that says why a connection ended: the one that was sent where the peer's
+/// cannot be known.
+fn code(closed: &Closed) -> u16 {
+    match &closed.by {
+        ClosedBy::Failure(error) => error.close_code().get(),
+        _ => closed.code.get(),
     }
 }
 

@@ -91,12 +91,12 @@ impl Exec {
                 sender.close(FAILED, "the command wrote a line that is too long")
             }
             (Ended::Well, _) => sender.close(NORMAL, ""),
-            (Ended::Failed(how), Some(_)) => {
+            (Ended::Failed(how), Some(Ok(Ok(())))) => {
                 tracing::warn!(command = %self.command, pid = process.id(), how, "the command failed");
                 sender.close(FAILED, "the command failed")
             }
             // It was told to end.
-            (Ended::Failed(_), None) => Ok(()),
+            (Ended::Failed(_), _) => Ok(()),
         };
         process.kill();
         // Children of it that hold its stderr were killed with it.
