@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use futures_util::future::BoxFuture;
 
-use super::answer::Answer;
+use super::client::Client;
 use super::outcome::{Level, Outcome};
 use super::server::Server;
 use super::session::Session;
@@ -14,6 +14,9 @@ pub(crate) type Talk = Box<dyn for<'s> Fn(&'s mut Session) -> BoxFuture<'s, Outc
 
 /// What is done to a server; the case opens its connections itself.
 pub(crate) type Attempt = Box<dyn for<'s> Fn(&'s Server) -> BoxFuture<'s, Outcome> + Send + Sync>;
+
+/// What is done to a client; the case answers its handshakes itself.
+pub(crate) type Visit = Box<dyn for<'s> Fn(&'s Client) -> BoxFuture<'s, Outcome> + Send + Sync>;
 
 /// How a case is tried.
 pub(crate) enum Body {
@@ -26,8 +29,14 @@ pub(crate) enum Body {
     },
     /// Only on a server.
     Server(Attempt),
-    /// Only on a client: how its handshake is answered.
-    Client(Answer),
+    /// Only on a client.
+    Client {
+        /// What the client should offer.
+        subprotocols: &'static [&'static str],
+        /// Whether it should offer permessage-deflate.
+        compression: bool,
+        run: Visit,
+    },
 }
 
 /// One requirement, and how it is tried.
@@ -75,13 +84,17 @@ impl Case {
     }
 
     /// A case for clients.
-    pub(crate) fn client(
-        id: impl Into<Cow<'static, str>>,
-        section: &'static str,
-        answer: Answer,
-    ) -> Self {
+    pub(crate) fn client<F>(id: impl Into<Cow<'static, str>>, section: &'static str, run: F) -> Self
+    where
+        F: for<'s> Fn(&'s Client) -> BoxFuture<'s, Outcome> + Send + Sync + 'static,
+    {
+        let body = Body::Client {
+            subprotocols: &[],
+            compression: false,
+            run: Box::new(run),
+        };
         Self {
-            body: Body::Client(answer),
+            body,
             ..Self::talk(id, section, |_| Box::pin(async { Outcome::Pass }))
         }
     }
@@ -105,6 +118,22 @@ impl Case {
     pub(crate) fn offering(mut self, parameters: &'static str) -> Self {
         if let Body::Talk { offer, .. } = &mut self.body {
             *offer = Some(parameters);
+        }
+        self
+    }
+
+    /// The same with a client that was told to offer these subprotocols.
+    pub(crate) fn asking_for_subprotocols(mut self, names: &'static [&'static str]) -> Self {
+        if let Body::Client { subprotocols, .. } = &mut self.body {
+            *subprotocols = names;
+        }
+        self
+    }
+
+    /// The same with a client that was told to offer compression.
+    pub(crate) fn asking_for_compression(mut self) -> Self {
+        if let Body::Client { compression, .. } = &mut self.body {
+            *compression = true;
         }
         self
     }

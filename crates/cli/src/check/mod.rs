@@ -1,10 +1,12 @@
 //! `longwire check`: does a server, or a client, keep the RFCs?
 //!
 //! Bottom-up: `log` (what went over the wire), `outcome` (what came of a case),
-//! `session` (an open connection),
-//! `answer` (how a client's handshake is answered), `server` (the server under
-//! test), `case` (what a case is), `expect` (what may be expected), `cases` (all
-//! of them), `choice` (those that were asked for), `report`, `run`.
+//! `session` (an open connection), `server` (the server under test); for clients
+//! `accept` (a correct handshake), `command` (a client that is started), `desk`
+//! (where cases and clients meet), `client` (the client under test); `case` (what
+//! a case is), `expect` (what may be expected), `answer` (how a client's handshake
+//! is answered), `cases` (all of them), `choice` (those that were asked for),
+//! `report`, `control` (how a client gets to know of cases), `run`.
 
 mod log;
 
@@ -12,13 +14,21 @@ mod outcome;
 
 mod session;
 
-mod answer;
-
 mod server;
+
+mod accept;
+
+mod command;
+
+mod desk;
+
+mod client;
 
 mod case;
 
 mod expect;
+
+mod answer;
 
 mod cases;
 
@@ -26,19 +36,31 @@ mod choice;
 
 mod report;
 
+mod control;
+
 mod run;
 
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use case::{Body, Case};
+use client::{Absent, Invitation, Place};
+use control::Channel;
+use desk::Desk;
+use report::Report;
 use server::Server;
 
-use crate::args::check::{Args, ListArgs, ServerArgs, What};
+use crate::args::check::{Args, ClientArgs, ListArgs, ReportArgs, ServerArgs, What};
 use crate::{exit, output};
+
+/// How long a client may take to ask once more and learn that all is done.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: Args) -> ExitCode {
     match args.what {
         What::Server(args) => check_server(*args).await,
+        What::Client(args) => check_client(*args).await,
         What::List(args) => list(&args),
     }
 }
@@ -48,7 +70,7 @@ async fn check_server(args: ServerArgs) -> ExitCode {
         Ok(server) => server,
         Err(error) => return exit::with(&error),
     };
-    let cases = chosen(|case| args.choice.takes(case) && !matches!(case.body, Body::Client(_)));
+    let cases = chosen(|case| args.choice.takes(case) && !matches!(case.body, Body::Client { .. }));
     if cases.is_empty() {
         output::error("no case matches (`longwire check list` has their ids)");
         return ExitCode::from(exit::USAGE);
@@ -67,19 +89,113 @@ async fn check_server(args: ServerArgs) -> ExitCode {
     }
     let verbose = args.report.verbose;
     let report = run::on_server(server, cases, args.jobs.into(), verbose).await;
-    if let Err(error) = report.write(&args.report) {
+    tell(&report, &args.report)
+}
+
+/// Writes and prints what came of a run.
+fn tell(report: &Report, args: &ReportArgs) -> ExitCode {
+    if let Err(error) = report.write(args) {
         output::error(&error);
         return ExitCode::from(exit::USAGE);
     }
     let to_stdout = |path: &std::path::PathBuf| path.as_os_str() == "-";
-    if !args.report.json.as_ref().is_some_and(to_stdout) {
-        report::terminal::tell(&report, verbose);
+    if !args.json.as_ref().is_some_and(to_stdout) {
+        report::terminal::tell(report, args.verbose);
     }
-    if report.is_good(args.report.strict) {
+    if report.is_good(args.strict) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+async fn check_client(args: ClientArgs) -> ExitCode {
+    let cases = chosen(|case| args.choice.takes(case) && !matches!(case.body, Body::Server(_)));
+    if cases.is_empty() {
+        output::error("no case matches (`longwire check list` has their ids)");
+        return ExitCode::from(exit::USAGE);
+    }
+    let bound = match tokio::net::TcpListener::bind(&args.listen).await {
+        Ok(listener) => listener.local_addr().map(|address| (listener, address)),
+        Err(error) => Err(error),
+    };
+    let (listener, address) = match bound {
+        Ok(bound) => bound,
+        Err(error) => {
+            let at = &args.listen;
+            output::error(&format!(
+                "could not listen on {at}: {error} (--listen takes another address)"
+            ));
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let invitation = args.run.map_or(Invitation::Asked, Invitation::Run);
+    anstream::eprintln!("Listening on http://{address}/");
+    if matches!(invitation, Invitation::Asked) {
+        output::note(&format!(
+            "The client asks http://{address}/next?client=NAME for its cases, or ws://{address}/next"
+        ));
+    }
+    let jobs = match invitation {
+        Invitation::Asked => 1,
+        Invitation::Run(_) => args.jobs.into(),
+    };
+    let tested = match &invitation {
+        Invitation::Asked => "a client".to_owned(),
+        Invitation::Run(line) => line.clone(),
+    };
+    let desk = Arc::new(Desk::default());
+    let report = Arc::new(Mutex::new(Report::new(tested, "client")));
+    let channel = Arc::new(Channel {
+        desk: Arc::clone(&desk),
+        report: Arc::clone(&report),
+        patience: args.report.patience,
+    });
+    let serving = tokio::spawn(channel.serve(listener));
+    let place = Place {
+        desk: Arc::clone(&desk),
+        address: address.to_string(),
+        invitation,
+        patience: args.report.patience,
+        idle: args.idle,
+    };
+    let count = cases.len();
+    let running = run::on_client(&place, cases, jobs, args.report.verbose, &report);
+    let gone = tokio::select! {
+        ran = running => ran.err(),
+        _ = tokio::signal::ctrl_c() => Some(Absent::Interrupted),
+    };
+    desk.close();
+    if gone.is_none() && jobs_are_asked_for(&place) {
+        let _ = tokio::time::timeout(FAREWELL, desk.has_bid_farewell()).await;
+    }
+    serving.abort();
+    let mut report = report
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some(name) = desk.known_name() {
+        report.tested = name;
+    }
+    let code = tell(&report, &args.report);
+    let tried = report.cases.len();
+    match gone {
+        Some(Absent::Gone(time)) => {
+            output::error(&format!(
+                "{tried} of {count} cases were tried: the client asked for no more within {time:?}"
+            ));
+            ExitCode::FAILURE
+        }
+        Some(_) => {
+            output::error(&format!("{tried} of {count} cases were tried: interrupted"));
+            ExitCode::FAILURE
+        }
+        None => code,
+    }
+}
+
+fn jobs_are_asked_for(place: &Place) -> bool {
+    matches!(place.invitation, Invitation::Asked)
 }
 
 fn chosen(takes: impl Fn(&Case) -> bool) -> Vec<Case> {
@@ -92,7 +208,7 @@ fn list(args: &ListArgs) -> ExitCode {
             let role = match case.body {
                 Body::Talk { .. } => "both",
                 Body::Server(_) => "server",
-                Body::Client(_) => "client",
+                Body::Client { .. } => "client",
             };
             let line = serde_json::json!({
                 "id": case.id,

@@ -1,13 +1,14 @@
-//! Runs cases against a server.
+//! Runs cases against a server, or a client.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::stream::{self, StreamExt as _};
 
 use super::case::{Body, Case};
+use super::client::{Absent, Brief, Client, Place};
 use super::log::Log;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Verdict};
 use super::report::terminal::Progress;
 use super::report::{Report, Tried};
 use super::server::{Server, Unopened};
@@ -56,7 +57,7 @@ pub(crate) async fn on_server(
             report.cases.push(tried);
         }
     }
-    progress.end();
+    drop(progress);
     report.seconds = began.elapsed().as_secs_f64();
     report
 }
@@ -84,8 +85,97 @@ async fn try_on_server(server: &Server, case: &Case) -> Tried {
             let outcome = attempt(&server).await;
             (outcome, server.take_log())
         }
-        Body::Client(_) => (Outcome::Skip("for clients".to_owned()), Log::new()),
+        Body::Client { .. } => (Outcome::Skip("for clients".to_owned()), Log::new()),
     };
     let ms = began.elapsed().as_secs_f64() * 1e3;
     Tried::new(case, &outcome.at(case.level), ms, log)
+}
+
+/// Tries each case that can be tried on a client. What came of them so far is in
+/// `report`. Gives up where the client is gone, and says after how long.
+pub(crate) async fn on_client(
+    place: &Place,
+    cases: Vec<Case>,
+    jobs: usize,
+    verbose: bool,
+    report: &Mutex<Report>,
+) -> Result<(), Absent> {
+    let began = Instant::now();
+    let progress = Progress::new(cases.len());
+    let mut gone = Ok(());
+    let (alone, together): (Vec<Case>, Vec<Case>) = cases
+        .into_iter()
+        .partition(|case| ALONE.contains(&case.group()));
+    'all: for (cases, jobs) in [(together, jobs), (alone, 1)] {
+        let mut running = stream::iter(cases)
+            .map(|case| async move { try_on_client(place, &case).await })
+            .buffered(jobs);
+        while let Some((tried, absent)) = running.next().await {
+            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+            report.seconds = began.elapsed().as_secs_f64();
+            if let Some(absent @ Absent::Gone(_)) = absent {
+                blame_the_last(&mut report);
+                gone = Err(absent);
+                break 'all;
+            }
+            progress.tell(&tried, verbose);
+            report.cases.push(tried);
+        }
+    }
+    drop(progress);
+    gone
+}
+
+/// A client that asks for no more after a case may have died of it.
+fn blame_the_last(report: &mut Report) {
+    if let Some(last) = report.cases.last_mut() {
+        let before = last.observed.take().map(|observed| format!("{observed}; "));
+        let before = before.unwrap_or_default();
+        last.observed = Some(format!(
+            "{before}after this case the client asked for no more: did it die?"
+        ));
+        last.verdict = Verdict::Failed;
+    }
+}
+
+async fn try_on_client(place: &Place, case: &Case) -> (Tried, Option<Absent>) {
+    let (subprotocols, compression) = match &case.body {
+        Body::Talk { offer, .. } => (&[][..], offer.is_some()),
+        Body::Client {
+            subprotocols,
+            compression,
+            ..
+        } => (*subprotocols, *compression),
+        Body::Server(_) => (&[][..], false),
+    };
+    let brief = Brief {
+        case: &case.id,
+        subprotocols,
+        compression,
+        sent: &case.sent,
+        expected: &case.expected,
+    };
+    let client = Client::new(place, brief);
+    let began = Instant::now();
+    let outcome = match &case.body {
+        Body::Talk { offer, run } => match client.open(*offer).await {
+            Ok(mut session) => {
+                let outcome = if offer.is_some() && session.deflate.is_none() {
+                    // The client's program goes on when its connection ends.
+                    session.close().await;
+                    Outcome::Skip("the client did not offer the compression needed".to_owned())
+                } else {
+                    run(&mut session).await
+                };
+                client.keep_log(session.log);
+                outcome
+            }
+            Err(outcome) => outcome,
+        },
+        Body::Client { run, .. } => run(&client).await,
+        Body::Server(_) => Outcome::Skip("for servers".to_owned()),
+    };
+    let ms = began.elapsed().as_secs_f64() * 1e3;
+    let tried = Tried::new(case, &outcome.at(case.level), ms, client.take_log());
+    (tried, client.absent())
 }

@@ -300,6 +300,11 @@ impl Session {
         Heard::Reset(error.to_string())
     }
 
+    /// Whether the peer's stream has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Ends its own side of the stream.
     pub(crate) async fn hang_up(&mut self) {
         self.log.text(By::Tester, "end of the stream");

@@ -26,6 +26,12 @@ pub(crate) mod hostile;
 
 pub(crate) mod slow;
 
+pub(crate) mod answering;
+
+pub(crate) mod answering_deflate;
+
+pub(crate) mod request;
+
 use super::case::Case;
 
 /// Every case, in the order in which they are tried and told.
@@ -33,6 +39,9 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(opening::cases());
     cases.extend(smuggling::cases());
+
+    cases.extend(request::cases());
+    cases.extend(answering::cases());
     cases.extend(framing::cases());
     cases.extend(length::cases());
     cases.extend(control::cases());
@@ -40,6 +49,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(utf8::cases());
     cases.extend(close::cases());
     cases.extend(agreement::cases());
+    cases.extend(answering_deflate::cases());
     cases.extend(deflate::cases());
     cases.extend(slow::cases());
     cases.extend(limits::cases());

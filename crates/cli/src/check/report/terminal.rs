@@ -28,8 +28,10 @@ impl Progress {
             self.0.suspend(|| line(tried));
         }
     }
+}
 
-    pub(crate) fn end(&self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }
