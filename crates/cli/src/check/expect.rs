@@ -126,18 +126,18 @@ impl Session {
         }
     }
 
-    /// After it failed the connection, nothing more may come but its end. A server
-    /// closes the stream at once or when the Close frame is answered (section
-    /// 7.1.1), a client may wait for the server.
+    /// After it failed the connection, nothing more may come but its end (section
+    /// 7.1.7). A server closes the stream at once or when the Close frame is
+    /// answered, a client may wait for the server to do so (7.1.1).
     async fn ends_after_failure(&mut self) -> Outcome {
-        if self.playing == Playing::Server {
-            return Outcome::Pass;
-        }
         self.send(Frame::close(1000, "")).await;
+        if self.playing == Playing::Server {
+            self.hang_up().await;
+        }
         match self.hear().await {
             Heard::End | Heard::Reset(_) => Outcome::Pass,
             heard => Outcome::Fail(format!(
-                "expected the server to end the stream after its Close frame, got {}",
+                "expected the stream to end after the peer's own Close frame, got {}",
                 heard.shown()
             )),
         }

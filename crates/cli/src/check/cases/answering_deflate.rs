@@ -49,7 +49,7 @@ const GOOD: [Row; 9] = [
     ),
     (
         "white-space",
-        "permessage-deflate ;  server_no_context_takeover ; server_max_window_bits = 12",
+        "permessage-deflate ;  server_no_context_takeover ;\tserver_max_window_bits=12 ",
         "RFC 6455 9.1",
     ),
     (
@@ -232,6 +232,14 @@ pub(crate) fn cases() -> Vec<Case> {
     for good in GOOD_WITH_BITS {
         cases.push(row(Then::Take, offers_no_bits, good));
     }
+    let around_the_equals_sign = (
+        "white-space-around-equals",
+        "permessage-deflate; server_max_window_bits = 12",
+        "RFC 6455 9.1",
+    );
+    // The grammar of RFC 2616, on which the RFC builds, allows it between any two
+    // tokens; that of its successors does not.
+    cases.push(row(Then::Take, asks_for_more, around_the_equals_sign).level(Level::Info));
     cases.push(
         Answer::head(Then::Take, |_, _| {})
             .unless(offers_nothing)

@@ -19,6 +19,8 @@ use crate::wire::{Frame, Head, Opcode};
 
 const SECTION: &str = "RFC 6455 4.1";
 
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+
 /// How long an answer is held back, to see whether the client waits for it.
 const HELD_BACK: Duration = Duration::from_millis(300);
 
@@ -92,7 +94,12 @@ fn about_the_request(name: &str, expected: &'static str, judge: Judge) -> Case {
                 Err(absent) => return absent.into(),
             };
             let outcome = judge(&arrival.head, client);
-            let answer = accepting(&arrival.head);
+            let mut answer = accepting(&arrival.head);
+            // There are clients that insist on one of what they offer.
+            if let Some(name) = offered_subprotocols(&arrival.head).first() {
+                let field = (PROTOCOL.to_owned(), (*name).to_owned());
+                answer.fields.push(field);
+            }
             let mut session = client.accept(arrival, &answer).await;
             let closed = session.close().await;
             client.keep_log(session.log);
@@ -164,23 +171,24 @@ fn origin(request: &Head, _: &Client) -> Outcome {
     unless(origins.len() <= 1, "Origin at most once", &origins)
 }
 
-fn subprotocols(request: &Head, _: &Client) -> Outcome {
-    let field = "Sec-WebSocket-Protocol";
-    let names: Vec<&str> = request
-        .all(field)
+fn offered_subprotocols(request: &Head) -> Vec<&str> {
+    request
+        .all(PROTOCOL)
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .collect();
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn subprotocols(request: &Head, _: &Client) -> Outcome {
+    let names = offered_subprotocols(request);
     if names.is_empty() {
         return Outcome::Skip(
             "the client did not offer the subprotocols it was told to".to_owned(),
         );
     }
-    unless(
-        names == NAMES,
-        &format!("{field}: {}", NAMES.join(", ")),
-        &names,
-    )
+    let expected = format!("{PROTOCOL}: {}", NAMES.join(", "));
+    unless(names == NAMES, &expected, &names)
 }
 
 /// RFC 7692 section 7.1: known parameters, each once, with values that they can

@@ -1,6 +1,10 @@
 //! What came of a run, in each of its forms.
 
+mod html;
+
 mod json;
+
+mod junit;
 
 pub(crate) mod terminal;
 
@@ -81,6 +85,18 @@ impl Report {
         counts
     }
 
+    /// The cases by group, each where its first case is.
+    pub(crate) fn groups(&self) -> Vec<(&str, Vec<&Tried>)> {
+        let mut groups: Vec<(&str, Vec<&Tried>)> = Vec::new();
+        for tried in &self.cases {
+            match groups.iter_mut().find(|(name, _)| *name == tried.group()) {
+                Some((_, cases)) => cases.push(tried),
+                None => groups.push((tried.group(), vec![tried])),
+            }
+        }
+        groups
+    }
+
     /// Whether all is well.
     pub(crate) fn is_good(&self, strict: bool) -> bool {
         let is_bad =
@@ -97,6 +113,12 @@ impl Report {
                 write_file(path, &self.to_json())?;
             }
         }
+        if let Some(path) = &args.junit {
+            write_file(path, &self.to_junit(args.strict))?;
+        }
+        if let Some(path) = &args.html {
+            write_file(path, &self.to_html())?;
+        }
         Ok(())
     }
 }
@@ -104,4 +126,48 @@ impl Report {
 fn write_file(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error| format!("could not write {}: {error}", path.display());
     std::fs::write(path, text).map_err(failed)
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// Days of 400 years, after which the calendar repeats.
+const CYCLE: u64 = 146_097;
+
+/// Seconds since 1970 as `2026-01-31 12:34:56 UTC`.
+fn date(seconds: u64) -> String {
+    // Years are counted from March on, so that a leap day ends one.
+    let days = seconds / DAY + 719_468;
+    let (cycle, day) = (days / CYCLE, days % CYCLE);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = cycle * 400 + year + next;
+    let time = seconds % DAY;
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_that_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00:00 UTC"),
+            (1_798_761_599, "2026-12-31 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(date(seconds), expected);
+        }
+    }
 }
