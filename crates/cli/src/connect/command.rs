@@ -93,7 +93,7 @@ pub(super) fn parse(line: &str) -> Result<Command, CommandError> {
         got: line.to_owned(),
     };
     let file = || {
-        let path = arguments.trim_matches('"');
+        let path = unescaped(arguments);
         (!path.is_empty())
             .then(|| PathBuf::from(path))
             .ok_or_else(wrong)
@@ -120,6 +120,25 @@ pub(super) fn parse(line: &str) -> Result<Command, CommandError> {
         "/quit" => alone(Command::Close(1000, String::new())),
         _ => Err(CommandError::Unknown(name.to_owned())),
     }
+}
+
+/// A file's name without the quotes or backslashes that completion writes.
+fn unescaped(name: &str) -> String {
+    let quoted = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'));
+    if let Some(name) = quoted {
+        return name.to_owned();
+    }
+    if cfg!(windows) {
+        return name.to_owned();
+    }
+    let mut chars = name.chars();
+    std::iter::from_fn(|| match chars.next() {
+        Some('\\') => chars.next(),
+        char => char,
+    })
+    .collect()
 }
 
 fn usage(name: &str) -> String {
@@ -164,6 +183,7 @@ mod tests {
             ("/close 4000 so long", close(4000, "so long")),
             ("/quit ", close(1000, "")),
             ("/binary a b.png", Ok(Command::Binary("a b.png".into()))),
+            ("/binary a\\ b", Ok(Command::Binary("a b".into()))),
             ("/send \"x\"", Ok(Command::Send("x".into()))),
             ("/stats", Ok(Command::Stats)),
         ] {

@@ -2,10 +2,10 @@
 //! the history.
 
 use std::borrow::Cow;
-use std::fs;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fs, io};
 
 use owo_colors::Style;
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
@@ -16,8 +16,8 @@ use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::history::{DefaultHistory, History as _};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Behavior, Cmd, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
-    EventHandler, Helper, KeyEvent, RepeatCount,
+    Behavior, Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
+    EventContext, EventHandler, Helper, KeyEvent, Movement, RepeatCount,
 };
 use tokio::sync::mpsc;
 
@@ -35,7 +35,7 @@ const MOST_HISTORY: usize = 1000;
 const MOST_HISTORY_LINE: usize = 64 << 10;
 
 /// Bytes of a line that is coloured while it is typed.
-const MOST_COLOURED: usize = 16 << 10;
+const MOST_COLOURED: usize = 4 << 10;
 
 /// Lines typed ahead of what is sent.
 const MOST_AHEAD: usize = 64;
@@ -53,6 +53,7 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
         // wants none.
         .color_mode(ColorMode::Forced)
         .behavior(Behavior::PreferTerm)
+        .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
         .build();
     let gate = Arc::new(Gate::default());
@@ -67,13 +68,9 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
     let mut editor = Editor::with_config(config).ok()?;
     editor.set_helper(Some(aid));
     editor.set_auto_add_history(false);
-    let was_empty = Arc::new(AtomicBool::new(false));
     for key in [KeyEvent::ctrl('C'), KeyEvent::ctrl('D')] {
-        let leaving = Leaving {
-            gate: gate.clone(),
-            was_empty: was_empty.clone(),
-        };
-        let handler = EventHandler::Conditional(Box::new(leaving));
+        let leaving = Box::new(Leaving { gate: gate.clone() });
+        let handler = EventHandler::Conditional(leaving);
         editor.bind_sequence(key, handler);
     }
     let printer = editor.create_external_printer().ok()?;
@@ -89,7 +86,6 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
         editor,
         gate,
         history,
-        was_empty,
         prompt: clock.blank() + MARK,
         lines,
         interrupts,
@@ -103,7 +99,6 @@ struct Reader {
     editor: Editor<Aid, DefaultHistory>,
     gate: Arc<Gate>,
     history: History,
-    was_empty: Arc<AtomicBool>,
     prompt: String,
     lines: mpsc::Sender<Input>,
     interrupts: mpsc::Sender<()>,
@@ -125,14 +120,17 @@ impl Reader {
                         .blocking_send(Input::Line(line.into_bytes()))
                         .is_ok()
                 }
-                Err(ReadlineError::Interrupted) if self.gate.is_over() => false,
-                Err(ReadlineError::Interrupted) if self.was_empty.load(Ordering::Relaxed) => {
+                Err(ReadlineError::Interrupted) if self.gate.is_over() => {
+                    if self.gate.is_line_empty() {
+                        wipe();
+                    }
+                    false
+                }
+                Err(ReadlineError::Interrupted) => {
                     // More of them than can wait say the same.
                     let _ = self.interrupts.try_send(());
                     true
                 }
-                // It has cleared the line.
-                Err(ReadlineError::Interrupted) => true,
                 Err(ReadlineError::Eof) => self.lines.blocking_send(Input::End).is_ok(),
                 Err(_) => {
                     let _ = self.lines.blocking_send(Input::End);
@@ -147,10 +145,25 @@ impl Reader {
     }
 }
 
-/// Ctrl-C and Ctrl-D: the keys beside Enter that end a line.
+/// Takes away the last prompt, above the line that the editor has begun.
+fn wipe() {
+    const UP_AND_CLEAR: &[u8] = b"\x1b[A\r\x1b[J";
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+    let terminal: &mut dyn io::Write = if stdout.is_terminal() {
+        &mut stdout
+    } else if stderr.is_terminal() {
+        &mut stderr
+    } else {
+        return;
+    };
+    let _ = terminal.write_all(UP_AND_CLEAR);
+    let _ = terminal.flush();
+}
+
+/// Ctrl-C and Ctrl-D on an empty line: the keys beside Enter that end it. On
+/// another, Ctrl-C clears it, and Ctrl-D deletes a character.
 struct Leaving {
     gate: Arc<Gate>,
-    was_empty: Arc<AtomicBool>,
 }
 
 impl ConditionalEventHandler for Leaving {
@@ -161,15 +174,16 @@ impl ConditionalEventHandler for Leaving {
         _: bool,
         ctx: &EventContext<'_>,
     ) -> Option<Cmd> {
-        let is_empty = ctx.line().is_empty();
-        let ends = event.get(0) == Some(&KeyEvent::ctrl('D'));
-        if ends && !is_empty {
-            // Deletes a character.
-            return None;
+        let is_end = event.get(0) == Some(&KeyEvent::ctrl('D'));
+        if !ctx.line().is_empty() {
+            return (!is_end).then_some(Cmd::Kill(Movement::WholeBuffer));
         }
-        self.was_empty.store(is_empty, Ordering::Relaxed);
         self.gate.leave();
-        Some(if ends { Cmd::EndOfFile } else { Cmd::Interrupt })
+        Some(if is_end {
+            Cmd::EndOfFile
+        } else {
+            Cmd::Interrupt
+        })
     }
 }
 
@@ -187,6 +201,12 @@ struct Aid {
 impl Aid {
     fn set_ended(&self, time: Option<String>) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    /// Whether a line is one of those that are coloured: a command, or JSON.
+    fn has_colours(&self, line: &str) -> bool {
+        let is_short = line.len() <= MOST_COLOURED;
+        self.palette.0 && is_short && line.trim_start().starts_with(['/', '{', '['])
     }
 }
 
@@ -229,7 +249,7 @@ impl Hinter for Aid {
     type Hint = String;
 
     fn hint(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Option<String> {
-        self.gate.key();
+        self.gate.key(line.is_empty());
         if line.contains('\n') {
             return None;
         }
@@ -249,7 +269,7 @@ impl Hinter for Aid {
 
 impl Highlighter for Aid {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if !self.palette.0 || line.len() > MOST_COLOURED {
+        if !self.has_colours(line) {
             return Cow::Borrowed(line);
         }
         if line.starts_with('/') {
@@ -262,10 +282,7 @@ impl Highlighter for Aid {
             };
             return Cow::Owned(self.palette.paint(style, name) + rest);
         }
-        if line.trim_start().starts_with(['{', '[']) {
-            return Cow::Owned(coloured(line, self.palette));
-        }
-        Cow::Borrowed(line)
+        Cow::Owned(coloured(line, self.palette))
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(
@@ -287,10 +304,11 @@ impl Highlighter for Aid {
         Cow::Owned(self.palette.dim(hint))
     }
 
-    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
-        self.gate.key();
-        // Brackets and quotes change the colour of what is behind them.
-        self.palette.0 && kind != CmdKind::MoveCursor
+    /// Has each key paint the line: brackets and quotes change the colour of what
+    /// is behind them, and the gate knows a painting for a key by it.
+    fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
+        self.gate.key(line.is_empty());
+        true
     }
 }
 

@@ -14,7 +14,7 @@ use crate::output::harmless;
 const MOST_TEXT: usize = 64 << 10;
 
 /// Bytes of a binary message shown at a terminal.
-const MOST_BYTES: usize = 1024;
+const MOST_BYTES: usize = 256;
 
 /// Bytes in a line of a hex dump.
 const DUMP_WIDTH: usize = 16;
@@ -116,6 +116,13 @@ impl Look {
     pub(super) fn note(&self, text: &str) -> String {
         let line = format!("{}{}\n", self.clock.now(), harmless(text));
         self.palette.dim(line.trim_end()) + "\n"
+    }
+
+    /// What went wrong, in a line of its own.
+    pub(super) fn complaint(&self, text: &str) -> String {
+        let mark = self.palette.paint(Style::new().red().bold(), "!");
+        let time = self.palette.dim(&self.clock.now());
+        format!("{time}{mark} {}\n", harmless(text))
     }
 
     /// Time and direction in front of the first line, as much room in front of
@@ -259,7 +266,7 @@ mod tests {
              000010  61 6e 64 20 6d 6f 72 65                           and more\n"
         );
         let shown = plain().binary(&[0; 5000], None);
-        assert!(shown.ends_with("… 3976 bytes more\n"), "{shown}");
+        assert!(shown.ends_with("… 4744 bytes more\n"), "{shown}");
         assert_eq!(
             plain().binary(b"x", Some("a.bin")),
             "< [1 bytes] written to a.bin\n"

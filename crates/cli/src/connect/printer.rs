@@ -128,13 +128,7 @@ impl Printer {
     /// Something that went wrong and ends nothing.
     pub(super) async fn complain(&self, text: &str) {
         match &self.prompt {
-            Some(screen) => {
-                let mark = owo_colors::Style::new().red().bold();
-                let mark = self.look.palette.paint(mark, "!");
-                screen
-                    .print(format!("{mark} {}\n", output::harmless(text)))
-                    .await;
-            }
+            Some(screen) => screen.print(self.look.complaint(text)).await,
             None => output::error(text),
         }
     }

@@ -114,6 +114,8 @@ pub(super) struct Gate {
 }
 
 #[derive(Debug, Default)]
+// Each is true or not whatever the others are.
+#[allow(clippy::struct_excessive_bools)]
 struct State {
     /// A line is painted and its last key has not come.
     is_open: bool,
@@ -124,6 +126,7 @@ struct State {
     /// The line editor has asked for hints, as it does before it paints for a
     /// key and not before it paints for a text printed above.
     is_keys_paint: bool,
+    is_line_empty: bool,
     printed_all: bool,
     /// There is no line editor any more.
     is_gone: bool,
@@ -160,8 +163,14 @@ impl Gate {
     }
 
     /// The line editor is about to paint for a key.
-    pub(super) fn key(&self) {
-        self.lock().is_keys_paint = true;
+    pub(super) fn key(&self, is_line_empty: bool) {
+        let mut state = self.lock();
+        state.is_keys_paint = true;
+        state.is_line_empty = is_line_empty;
+    }
+
+    pub(super) fn is_line_empty(&self) -> bool {
+        self.lock().is_line_empty
     }
 
     /// The line editor paints the line.

@@ -126,12 +126,18 @@ impl Session {
             compression: opened.compression.clone(),
         };
         self.printer.event(event).await?;
-        let agreed = [&opened.subprotocol, &opened.compression];
-        let agreed: Vec<&str> = agreed.into_iter().flatten().map(String::as_str).collect();
-        let agreed = if agreed.is_empty() {
-            String::new()
-        } else {
-            format!(" with {}", agreed.join(" and "))
+        // What the extension's parameters are is told by --verbose.
+        let extension = opened.compression.as_deref();
+        let extension = extension.map(|value| value.split(';').next().unwrap_or(value));
+        let agreed: Vec<&str> = opened
+            .subprotocol
+            .as_deref()
+            .into_iter()
+            .chain(extension)
+            .collect();
+        let agreed = match agreed.join(" and ") {
+            agreed if agreed.is_empty() => agreed,
+            agreed => format!(" with {agreed}"),
         };
         let text = format!(
             "connected to {} over {}{agreed}; /help has commands, Ctrl-D closes",

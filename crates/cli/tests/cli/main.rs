@@ -4,9 +4,15 @@ mod program;
 
 mod odd_server;
 
+mod terminal;
+
+mod puppet;
+
 mod browser;
 
 mod connect;
+
+mod prompt;
 
 mod serve;
 
