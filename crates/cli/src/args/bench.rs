@@ -41,6 +41,24 @@ Thresholds:
   (with us, ms or s), rate (messages a second; k and M), errors and lost (a
   count, or a percentage of all messages).
 
+JSON report:
+  An object. Times are microseconds, null where nothing was measured.
+  format       \"longwire-bench/1\"; fields may be added, none changes its meaning
+  url, mode    mode is \"closed\", \"open\", \"fan-out\" or \"idle\"
+  ended        \"done\", \"interrupted\" or \"connections lost\"
+  environment  version, os, arch, processors, threads, command, started (ms since 1970)
+  load         connections, window, rate, ramp, warmup, duration, messages, payload
+  seconds      how long was measured
+  connections  wanted, opened, failed, lost, reopened, survived, http2, compressed
+  handshake    latency (below) of opening a connection, from resolving on
+  messages     sent, received, rate (received a second), lost, unsent, late
+  bytes        sent, received (payloads); wire_sent, wire_received (--wire-bytes)
+  latency      count, min, mean, stddev, max, p50, p75, p90, p95, p99, p99.9, p99.99
+  distribution [percentile, latency] in rising order
+  timeline     for each second: second, sent, received, errors, open, p50, p99, max
+  errors       kind, count, example
+  thresholds   condition, value, failed
+
 Exit codes:
   0  the run is over, and no threshold was passed
   1  no message was answered, or with --idle no connection survived
@@ -58,34 +76,11 @@ Examples:
   longwire bench -c 100 --fan-out --rate 100 \\
       --template '{\"type\":\"message\",\"text\":\"{{token}}\",\"id\":1,\"date\":{{time}}}' \\
       ws://127.0.0.1:8000/chat
-  longwire bench --idle -c 10000 --ramp 20s -d 5m ws://127.0.0.1:8000/echo
-
-`longwire bench --help` (not -h) describes the JSON report.";
-
-const LONG_AFTER: &str = concat!(
-    "JSON report (--json), an object; times are microseconds, null where nothing was measured:
-  format       \"longwire-bench/1\"; fields may be added, none changes its meaning
-  url, mode    mode is \"closed\", \"open\", \"fan-out\" or \"idle\"
-  ended        \"done\", \"interrupted\" or \"connections lost\"
-  environment  version, os, arch, processors, threads, command, started (ms since 1970)
-  load         connections, window, rate, ramp, warmup, duration, messages, payload
-  seconds      how long was measured
-  connections  wanted, opened, failed, lost, reopened, survived, http2, compressed
-  handshake    latency (below) of opening a connection, from resolving on
-  messages     sent, received, rate (received a second), lost, unsent, late
-  bytes        sent, received (payloads); wire_sent, wire_received (--wire-bytes)
-  latency      count, min, mean, stddev, max, p50, p75, p90, p95, p99, p99.9, p99.99
-  distribution [percentile, latency] in rising order
-  timeline     for each second: second, sent, received, errors, open, p50, p99, max
-  errors       kind, count, example
-  thresholds   condition, value, failed
-
-"
-);
+  longwire bench --idle -c 10000 --ramp 20s -d 5m ws://127.0.0.1:8000/echo";
 
 /// Options of `longwire bench`.
 #[derive(clap::Args)]
-#[command(after_help = AFTER, after_long_help = format!("{LONG_AFTER}{AFTER}"))]
+#[command(after_help = AFTER)]
 // Each is a switch of the command line.
 #[allow(clippy::struct_excessive_bools)]
 pub(crate) struct Args {

@@ -102,15 +102,13 @@ pub(super) async fn hold(lane: Arc<Lane>, connection: u32) {
         None if run.plan.reconnect => Some(Work::new(&lane, connection)),
         None => None,
     };
-    match work {
-        Some(work) => keep(&lane, connection, work, opened, schedule).await,
-        None => {
-            run.gauges.gone.up();
-            run.changed.notify_one();
-            give_up(&lane, schedule).await;
-            Work::new(&lane, connection).leave(&lane, &schedule);
-        }
+    if let Some(work) = work {
+        return keep(&lane, connection, work, opened, schedule).await;
     }
+    run.gauges.gone.up();
+    run.changed.notify_one();
+    give_up(&lane, schedule).await;
+    Work::new(&lane, connection).leave(&lane, &schedule);
 }
 
 /// Works with this socket, and those opened after it, until the run ends.

@@ -17,11 +17,9 @@ pub(super) struct Latencies(Histogram<u64>);
 
 impl Default for Latencies {
     fn default() -> Self {
-        let bounded = Histogram::new_with_bounds(1, LONGEST, DIGITS);
-        // The bounds are right; without them it grows as needed.
-        let histogram = bounded.or_else(|_| Histogram::new(DIGITS));
+        // Constants that it takes.
         #[allow(clippy::expect_used)]
-        Self(histogram.expect("three digits can be had"))
+        Self(Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("bounds of a histogram"))
     }
 }
 

@@ -7,6 +7,9 @@
 //! around that); `timeline`, `report` and `verdict` (what came of it); `table` and
 //! `page` (how it looks); then this file, which starts the threads.
 
+// Counts become rates and shares, and places in plots: 52 bits are enough for them.
+#![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
+
 mod show;
 
 mod files;

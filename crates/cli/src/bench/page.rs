@@ -411,13 +411,14 @@ fn environment(report: &Report) -> String {
         let (sent, received) = (show::bytes(sent), show::bytes(received));
         rows.push(("frames", format!("{sent} sent, {received} received")));
     }
-    let rows = rows.into_iter();
-    let rows: String = rows
-        .map(|(name, value)| format!("<tr><th>{name}<td>{value}\n"))
-        .collect();
+    let mut table = String::new();
+    for (name, value) in rows {
+        // A string takes all that is written.
+        let _ = writeln!(table, "<tr><th>{name}<td>{value}");
+    }
     section(
         "How it was measured",
-        &format!("<table class=\"text\">\n{rows}</table>\n"),
+        &format!("<table class=\"text\">\n{table}</table>\n"),
     )
 }
 

@@ -61,9 +61,9 @@ impl<'a> Plot<'a> {
         let mut svg = String::new();
         let what = escape(what);
         // A string takes all that is written, here and below.
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{what}\">\n"
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{what}\">"
         );
         let mut plot = Self {
             x,
@@ -80,27 +80,27 @@ impl<'a> Plot<'a> {
         for tick in self.y.scale.ticks() {
             let (y, label) = (self.place_y(tick), escape(&(self.y.shown)(tick)));
             let (at, text) = (y + 4.0, left - 8.0);
-            let _ = write!(
+            let _ = writeln!(
                 self.svg,
                 "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"tick end\" x=\"{text}\" y=\"{at:.1}\">{label}</text>\n"
+                 <text class=\"tick end\" x=\"{text}\" y=\"{at:.1}\">{label}</text>"
             );
         }
         for tick in self.x.scale.ticks() {
             let (x, label) = (self.place_x(tick), escape(&(self.x.shown)(tick)));
             let (to, text) = (bottom + 4.0, bottom + 17.0);
-            let _ = write!(
+            let _ = writeln!(
                 self.svg,
                 "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{bottom}\" y2=\"{to}\"/>\
-                 <text class=\"tick middle\" x=\"{x:.1}\" y=\"{text}\">{label}</text>\n"
+                 <text class=\"tick middle\" x=\"{x:.1}\" y=\"{text}\">{label}</text>"
             );
         }
         let (x, y) = (left.midpoint(right), HEIGHT - 6.0);
         let title = escape(self.x.title);
-        let _ = write!(
+        let _ = writeln!(
             self.svg,
             "<line class=\"axis\" x1=\"{left}\" x2=\"{right}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
-             <text class=\"tick middle\" x=\"{x}\" y=\"{y}\">{title}</text>\n"
+             <text class=\"tick middle\" x=\"{x}\" y=\"{y}\">{title}</text>"
         );
     }
 
@@ -123,12 +123,12 @@ impl<'a> Plot<'a> {
         let class = line.class;
         if let [(x, y)] = line.points[..] {
             let (x, y) = (self.place_x(x), self.place_y(y));
-            let _ = write!(
+            let _ = writeln!(
                 self.svg,
-                "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>\n"
+                "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>"
             );
         } else {
-            let _ = write!(self.svg, "<path class=\"line {class}\" d=\"{path}\"/>\n");
+            let _ = writeln!(self.svg, "<path class=\"line {class}\" d=\"{path}\"/>");
         }
         if let Some((x, y)) = line.points.last() {
             let (x, y) = (self.place_x(*x) + 6.0, self.place_y(*y) + 4.0);
@@ -145,10 +145,10 @@ impl<'a> Plot<'a> {
                 self.place_y(bar.height).min(bottom - 1.0),
             );
             let (height, told) = (bottom - y, escape(&bar.told));
-            let _ = write!(
+            let _ = writeln!(
                 self.svg,
                 "<rect class=\"bar\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
-                 height=\"{height:.1}\"><title>{told}</title></rect>\n"
+                 height=\"{height:.1}\"><title>{told}</title></rect>"
             );
         }
     }
@@ -157,10 +157,10 @@ impl<'a> Plot<'a> {
     pub(super) fn mark(&mut self, x: f64, name: &str) {
         let (x, name) = (self.place_x(x), escape(name));
         let (bottom, text, top) = (HEIGHT - BOTTOM, x + 4.0, TOP + 8.0);
-        let _ = write!(
+        let _ = writeln!(
             self.svg,
             "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/>\
-             <text class=\"tick\" x=\"{text:.1}\" y=\"{top}\">{name}</text>\n"
+             <text class=\"tick\" x=\"{text:.1}\" y=\"{top}\">{name}</text>"
         );
     }
 
@@ -169,10 +169,10 @@ impl<'a> Plot<'a> {
             let (x, to) = (self.place_x(hover.from), self.place_x(hover.to));
             let (width, told) = ((to - x).max(1.0), escape(&hover.told));
             let height = HEIGHT - TOP - BOTTOM;
-            let _ = write!(
+            let _ = writeln!(
                 self.svg,
                 "<rect class=\"hover\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
-                 height=\"{height}\"><title>{told}</title></rect>\n"
+                 height=\"{height}\"><title>{told}</title></rect>"
             );
         }
     }
@@ -184,9 +184,9 @@ impl<'a> Plot<'a> {
         for (x, y, class, name) in std::mem::take(&mut self.ends) {
             let y = y.max(least);
             least = y + LABEL;
-            let _ = write!(
+            let _ = writeln!(
                 self.svg,
-                "<text class=\"name {class}\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>\n"
+                "<text class=\"name {class}\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>"
             );
         }
         self.svg.push_str("</svg>\n");

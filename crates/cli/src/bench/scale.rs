@@ -15,6 +15,9 @@ pub(super) enum Scale {
 /// Ticks of a linear axis, about.
 const TICKS: f64 = 5.0;
 
+/// And at most.
+const MOST_TICKS: f64 = 20.0;
+
 impl Scale {
     /// From zero to a round number not below any of the values.
     pub(super) fn linear(values: impl Iterator<Item = f64>) -> Self {
@@ -73,10 +76,8 @@ impl Scale {
         match self {
             Self::Linear { max } => {
                 let step = step(*max);
-                (0..)
-                    .map(|index| f64::from(index) * step)
-                    .take_while(|tick| *tick <= max * 1.000_001)
-                    .collect()
+                let steps = (max / step).round().min(MOST_TICKS) as u32;
+                (0..=steps).map(|index| f64::from(index) * step).collect()
             }
             Self::Log { min, max } => {
                 let all = log_ticks(*min, *max, &[1.0, 2.0, 5.0]);

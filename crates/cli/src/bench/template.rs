@@ -79,7 +79,10 @@ impl Template {
                 Part::Connection => write!(to, "{}", stamp.connection),
                 Part::Time => write!(to, "{}", stamp.unix_millis()),
                 Part::Token => stamp.write_token(to),
-                Part::Words(count) => words(&mut chance, *count, to),
+                Part::Words(count) => {
+                    words(&mut chance, *count, to);
+                    Ok(())
+                }
                 Part::Bytes(count) if self.binary => {
                     chance.bytes(*count, to);
                     Ok(())
@@ -112,14 +115,13 @@ fn placeholder(name: &str) -> Result<Part, TemplateError> {
     })
 }
 
-fn words(chance: &mut Chance, count: usize, to: &mut Vec<u8>) -> std::io::Result<()> {
+fn words(chance: &mut Chance, count: usize, to: &mut Vec<u8>) {
     for index in 0..count {
         if index > 0 {
             to.push(b' ');
         }
         to.extend_from_slice(chance.word().as_bytes());
     }
-    Ok(())
 }
 
 fn hex(chance: &mut Chance, count: usize, to: &mut Vec<u8>) -> std::io::Result<()> {
