@@ -1,5 +1,6 @@
 //! Who a server is: its certificate, renewed while it runs.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
 
 use super::pem::{TlsError, certificates, private_key, read};
 use super::{H2, HTTP_1_1, provider};
@@ -122,6 +125,24 @@ impl ServerTls {
         *current = certified;
         *known = fresh;
         Ok(true)
+    }
+
+    /// Does the server's part of a TLS handshake and gives the byte stream behind
+    /// it, for tools that speak what comes then themselves; a [`crate::Server`] needs
+    /// no such call. How long a client may take is the caller's to say.
+    ///
+    /// # Errors
+    ///
+    /// The stream failed, or the client and this server do not agree.
+    pub async fn accept<T>(
+        &self,
+        stream: T,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<T>>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let config = self.build().map_err(io::Error::other)?;
+        TlsAcceptor::from(config).accept(stream).await
     }
 
     /// Reloads for as long as it is polled.

@@ -278,3 +278,43 @@ fn no_private_key_is_in_what_is_logged() {
     assert!(!shown.contains(&format!("{:?}", key.as_bytes())) && !shown.contains(&key));
     assert!(shown.contains("key.pem"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_stream_is_accepted_without_a_server_behind_it() {
+    let ca = Ca::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://{}", listener.local_addr().unwrap());
+    let tls = ca.server();
+    let accepting = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = tls.accept(stream).await?;
+        let mut said = [0; 5];
+        stream.read_exact(&mut said).await?;
+        stream.write_all(&said).await?;
+        stream.flush().await?;
+        std::io::Result::Ok(said)
+    };
+    let client = ClientBuilder::new().tls(ca.client());
+    let dialing = async {
+        let mut stream = client.dial(&url).await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        stream.flush().await.unwrap();
+        let mut back = [0; 5];
+        stream.read_exact(&mut back).await.unwrap();
+        back
+    };
+    let (said, back) = soon(async { tokio::join!(accepting, dialing) }).await;
+    assert_eq!((said.unwrap(), back), (*b"hello", *b"hello"));
+    // A client that speaks none is an error, and no more.
+    let accepting = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        tls.accept(stream).await.map(drop)
+    };
+    let plain = async {
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        stream
+    };
+    let (accepted, _plain) = soon(async { tokio::join!(accepting, plain) }).await;
+    assert!(accepted.is_err());
+}
