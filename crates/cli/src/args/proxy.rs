@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::serve::TlsArgs;
 use super::values;
 use super::way::WayArgs;
 
@@ -70,6 +71,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) between: BetweenArgs,
     #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    #[command(flatten)]
     pub(crate) faults: FaultArgs,
     #[command(flatten)]
     pub(crate) way: WayArgs,
@@ -86,6 +89,8 @@ pub(crate) struct RecordArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) between: BetweenArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) way: WayArgs,
 }

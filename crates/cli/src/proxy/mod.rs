@@ -5,7 +5,7 @@
 //! `recording` (the file), `redact` (what is left out), `har` (for browsers'
 //! tools), `show` and `sink` (where events go); `fragment`, `faults` (the
 //! disturbances), `tap` (a copy is decoded), `pump` (the bytes of one
-//! direction); `endpoint` (who is connected), `origin`, `rewrite` (the request),
+//! direction); `endpoint` (who is connected), `tls`, `origin`, `rewrite` (the request),
 //! `adapter` (ends that speak no WebSocket), `connection` (one of them, from
 //! request to end), `running` (the proxy); `replay`.
 
@@ -31,6 +31,8 @@ mod pump;
 
 mod endpoint;
 
+mod tls;
+
 mod origin;
 
 mod rewrite;
@@ -53,6 +55,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         url: args.url,
         record: args.record,
         between: args.between,
+        tls: args.tls,
         faults: args.faults,
         way: args.way,
     };
@@ -64,6 +67,7 @@ pub(crate) async fn record(args: RecordArgs) -> ExitCode {
         url: args.url,
         record: Some(args.output),
         between: args.between,
+        tls: args.tls,
         faults: FaultArgs::default(),
         way: args.way,
     };

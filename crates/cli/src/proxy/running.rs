@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use longwire::ServerTls;
 use owo_colors::OwoColorize as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -23,7 +24,9 @@ use super::rewrite::Rewriting;
 use super::show;
 use super::sink::{Failure, Printed, Sink};
 use super::tap::TapOptions;
+use super::tls;
 use crate::args::proxy::{BetweenArgs, FaultArgs};
+use crate::args::serve::TlsArgs;
 use crate::args::way::WayArgs;
 use crate::{exit, output};
 
@@ -41,6 +44,7 @@ pub(super) struct Wanted {
     pub(super) url: String,
     pub(super) record: Option<PathBuf>,
     pub(super) between: BetweenArgs,
+    pub(super) tls: TlsArgs,
     pub(super) faults: FaultArgs,
     pub(super) way: WayArgs,
 }
@@ -54,6 +58,13 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
         }
     };
     let args = &wanted.between;
+    let tls = match tls::of(&wanted.tls, &args.listen) {
+        Ok(tls) => tls,
+        Err(error) => {
+            output::error(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
     let listener = match Listener::bind(&args.listen).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -64,7 +75,12 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let own = listener.name(if args.raw { "tcp" } else { "ws" });
+    let own = listener.name(match (args.raw, &tls) {
+        (true, None) => "tcp",
+        (true, Some(_)) => "tls",
+        (false, None) => "ws",
+        (false, Some(_)) => "wss",
+    });
     let header = Header {
         longwire_recording: VERSION,
         url: upstream.name(),
@@ -110,8 +126,13 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
         answer_within: wanted.way.timeout,
         sink,
     });
-    accept(&listener, &between, args.raw).await;
-    drop(listener);
+    let doors = Doors {
+        listener,
+        tls,
+        raw: args.raw,
+    };
+    accept(&doors, &between).await;
+    drop(doors);
     let mut code = match between.sink.failure() {
         None | Some(Failure::Stdout) => ExitCode::SUCCESS,
         Some(Failure::Recording(error)) => {
@@ -189,8 +210,15 @@ fn announce(own: &str, header: &Header, json: bool) -> io::Result<()> {
     io::Write::flush(&mut stdout)
 }
 
+/// How clients come in.
+struct Doors {
+    listener: Listener,
+    tls: Option<ServerTls>,
+    raw: bool,
+}
+
 /// Lets clients in until the proxy is stopped.
-async fn accept(listener: &Listener, between: &Arc<Between>, raw: bool) {
+async fn accept(doors: &Doors, between: &Arc<Between>) {
     let mut connections = JoinSet::new();
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let accepting = async {
@@ -199,7 +227,7 @@ async fn accept(listener: &Listener, between: &Arc<Between>, raw: bool) {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else {
                 return;
             };
-            let (client, peer) = match listener.accept().await {
+            let (client, peer) = match doors.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     output::note(&format!("a client could not be let in: {error}"));
@@ -208,10 +236,19 @@ async fn accept(listener: &Listener, between: &Arc<Between>, raw: bool) {
                 }
             };
             conn += 1;
-            let between = Arc::clone(between);
+            let (between, tls, raw) = (Arc::clone(between), doors.tls.clone(), doors.raw);
             connections.spawn(async move {
-                let client = as_websocket(client, &between, raw);
-                serve(&between, conn, client, peer).await;
+                let secured = match &tls {
+                    Some(tls) => tls::accept(tls, client).await,
+                    None => Ok(client),
+                };
+                match secured {
+                    Ok(client) => {
+                        let client = as_websocket(client, &between, raw);
+                        serve(&between, conn, client, peer).await;
+                    }
+                    Err(why) => between.sink.note(conn, &format!("{peer}: {why}")),
+                }
                 drop(place);
             });
             while connections.try_join_next().is_some() {}

@@ -565,3 +565,22 @@ fn it_ends_when_nobody_reads_what_it_prints() {
     let _ = run(&["connect", &url], b"hi\n");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn both_sides_speak_tls_where_that_is_asked() {
+    let serve = Serve::with(&["--tls-self-signed"]);
+    let upstream = format!("wss://{}/echo", serve.address);
+    let between = Between::json(&["--tls-self-signed", "--insecure", &upstream]);
+    let url = format!("wss://{}/", between.address);
+    let output = run(&["connect", "--insecure", &url], b"hi\n");
+    assert_eq!(text(&output.stdout), "hi\n", "{}", text(&output.stderr));
+    let events = between.events_to_end();
+    assert_eq!(messages(&events, "server")[0], ("text", "hi"));
+    // A client that speaks none is told nothing, and the next one is let in.
+    assert_eq!(
+        run(&["connect", &between.url("/")], b"").status.code(),
+        Some(4)
+    );
+    let output = run(&["connect", "--insecure", &url], b"hi\n");
+    assert_eq!(text(&output.stdout), "hi\n");
+}

@@ -1,0 +1,49 @@
+//! TLS towards the clients of a proxy.
+
+use std::time::Duration;
+
+use longwire::ServerTls;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use super::endpoint::Stream;
+use crate::args::serve::TlsArgs;
+
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// TLS as asked for, or none.
+pub(super) fn of(args: &TlsArgs, listen: &str) -> Result<Option<ServerTls>, String> {
+    let tls = if args.tls_self_signed {
+        self_signed(listen)?
+    } else if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        ServerTls::from_pem_files(cert, key).map_err(|error| error.to_string())?
+    } else {
+        return Ok(None);
+    };
+    // What is read behind it is HTTP/1.1.
+    Ok(Some(tls.http2(false)))
+}
+
+/// The stream behind a client's handshake, or why there is none.
+pub(super) async fn accept(tls: &ServerTls, client: Stream) -> Result<Stream, String> {
+    match tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(client)).await {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) => Err(format!("no TLS handshake: {error}")),
+        Err(_) => Err("no TLS handshake in time".to_owned()),
+    }
+}
+
+/// A certificate for this run.
+fn self_signed(listen: &str) -> Result<ServerTls, String> {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+    let host = host.trim_matches(['[', ']']);
+    let mut names = vec!["localhost", "127.0.0.1", "::1"];
+    if !host.is_empty() && !names.contains(&host) {
+        names.push(host);
+    }
+    let names = names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let made = generate_simple_self_signed(names).map_err(|error| error.to_string())?;
+    let CertifiedKey { cert, signing_key } = made;
+    let (chain, key) = (cert.pem(), signing_key.serialize_pem());
+    ServerTls::from_pem(chain.as_bytes(), key.as_bytes()).map_err(|error| error.to_string())
+}
