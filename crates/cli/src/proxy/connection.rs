@@ -241,7 +241,10 @@ impl Connection<'_> {
             ""
         };
         match over {
-            Over::Ended => self.end(side.name(), &format!("it ended the stream{within}")),
+            Over::Ended => {
+                let (by, why) = ending(side, &up_tap, &down_tap);
+                self.end(by.name(), &format!("{why}{within}"));
+            }
             Over::Failed(error) => self.end(side.name(), &format!("{error}{within}")),
             Over::Lost => {
                 self.end("proxy", &format!("the connection was dropped{within}"));
@@ -353,6 +356,25 @@ impl Connection<'_> {
 
     fn tell(&self, what: What) {
         self.clock.tell(&self.between.sink, self.conn, what);
+    }
+}
+
+/// Who ended a connection, and how, where one side has ended its stream.
+fn ending(side: Side, up: &Tap, down: &Tap) -> (Side, String) {
+    let with = |code: Option<u16>| match code {
+        Some(code) => format!("closed with {code}"),
+        None => "closed without a code".to_owned(),
+    };
+    let unanswered = |code, other: Side| {
+        let by = other.name();
+        format!("{}, and the {by} did not answer", with(code))
+    };
+    match (up.closed(), down.closed()) {
+        (Some(client), Some(server)) if client.at <= server.at => (Side::Client, with(client.code)),
+        (_, Some(server)) if up.closed().is_some() => (Side::Server, with(server.code)),
+        (Some(client), None) => (Side::Client, unanswered(client.code, Side::Server)),
+        (_, Some(server)) => (Side::Server, unanswered(server.code, Side::Client)),
+        (None, None) => (side, "it ended the stream without a Close frame".to_owned()),
     }
 }
 

@@ -216,3 +216,94 @@ fn time_of(bytes: usize, a_second: NonZero<usize>) -> Duration {
     let nanos = bytes as u128 * 1_000_000_000 / a_second.get() as u128;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use super::super::event::Side;
+    use super::super::faults::Faults;
+    use super::super::sink::{Clock, Printed, Sink};
+    use super::super::tap::TapOptions;
+    use super::*;
+    use crate::args::proxy::FaultArgs;
+
+    /// A writer that keeps each write, and the end, and when they came.
+    #[derive(Default)]
+    struct Writes(Vec<(Time, Vec<u8>)>);
+
+    /// When a write came; the end has none.
+    type Time = Option<Instant>;
+
+    impl AsyncWrite for Writes {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.get_mut()
+                .0
+                .push((Some(Instant::now()), bytes.to_vec()));
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.get_mut().0.push((None, Vec::new()));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn written(args: FaultArgs, mut input: &[u8]) -> Vec<(Time, Vec<u8>)> {
+        let sink = Arc::new(Sink::new(Printed::Nothing, None));
+        let options = TapOptions {
+            keep: 100,
+            frames: false,
+        };
+        let mut tap = Tap::new(Side::Server, 1, Clock::start(), sink, options, None);
+        let lane = Faults::new(args).lanes(1).1;
+        let mut writes = Writes::default();
+        let over = pump(&mut input, &mut writes, Vec::new(), &mut tap, lane).await;
+        assert!(matches!(over, Over::Ended), "{over:?}");
+        writes.0
+    }
+
+    const HELLO: &[u8] = b"\x81\x05Hello\x81\x00";
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_written_in_pieces_of_the_size_and_the_end_behind_them() {
+        let args = FaultArgs {
+            chop: NonZero::new(4),
+            ..FaultArgs::default()
+        };
+        let writes = written(args, HELLO).await;
+        let pieces: Vec<&[u8]> = writes.iter().map(|(_, bytes)| &bytes[..]).collect();
+        assert_eq!(pieces, [&HELLO[..4], &HELLO[4..8], &HELLO[8..], b""]);
+        assert_eq!(writes.last().unwrap().0, None, "the end is passed on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn latency_and_bandwidth_are_kept_to() {
+        let args = FaultArgs {
+            latency: Some(Duration::from_millis(250)),
+            bandwidth: NonZero::new(2),
+            ..FaultArgs::default()
+        };
+        let began = Instant::now();
+        let writes = written(args, HELLO).await;
+        let times: Vec<u128> = writes
+            .iter()
+            .filter_map(|(at, _)| Some((at.as_ref()?.duration_since(began)).as_millis()))
+            .collect();
+        // Two bytes a second, one at a time; the clock is one of milliseconds.
+        for (index, time) in (0..).zip(&times) {
+            let expected = 250 + 500 * index;
+            assert!((expected..expected + 20).contains(time), "{times:?}");
+        }
+        assert_eq!(times.len(), HELLO.len());
+    }
+}

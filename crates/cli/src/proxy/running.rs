@@ -2,7 +2,7 @@
 //! everything recorded.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -131,8 +131,17 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
         tls,
         raw: args.raw,
     };
-    accept(&doors, &between).await;
+    let connections = accept(&doors, &between).await;
     drop(doors);
+    // Behind the ^C that a terminal shows.
+    if std::io::stderr().is_terminal() {
+        anstream::eprintln!();
+    }
+    let recorded = match &wanted.record {
+        Some(path) => format!(", recorded in {}", path.display()),
+        None => String::new(),
+    };
+    output::note(&format!("stopped: {connections} connections{recorded}"));
     let mut code = match between.sink.failure() {
         None | Some(Failure::Stdout) => ExitCode::SUCCESS,
         Some(Failure::Recording(error)) => {
@@ -217,12 +226,12 @@ struct Doors {
     raw: bool,
 }
 
-/// Lets clients in until the proxy is stopped.
-async fn accept(doors: &Doors, between: &Arc<Between>) {
+/// Lets clients in until the proxy is stopped, and tells how many came.
+async fn accept(doors: &Doors, between: &Arc<Between>) -> u64 {
     let mut connections = JoinSet::new();
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut conn = 0;
     let accepting = async {
-        let mut conn = 0;
         loop {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else {
                 return;
@@ -262,6 +271,7 @@ async fn accept(doors: &Doors, between: &Arc<Between>) {
     between.sink.stop();
     let ending = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(END_WITHIN, ending).await;
+    conn
 }
 
 /// The client as one that speaks WebSocket.

@@ -1,6 +1,7 @@
 //! Decodes a copy of what one side of a connection sends.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::event::{FrameSeen, Message, Side, What};
 use super::sink::{Clock, Sink};
@@ -18,6 +19,14 @@ pub(super) struct Tap {
     decoder: Decoder,
     messages: Messages,
     deflate: Deflate,
+    closed: Option<Closed>,
+}
+
+/// A side's Close frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    pub(super) at: Instant,
+    pub(super) code: Option<u16>,
 }
 
 /// Whether compressed messages can be read.
@@ -65,7 +74,13 @@ impl Tap {
             decoder: Decoder::new(options.keep),
             messages: Messages::new(options.keep, inflater(deflate)),
             deflate,
+            closed: None,
         }
+    }
+
+    /// The Close frame, where one has passed.
+    pub(super) fn closed(&self) -> Option<Closed> {
+        self.closed
     }
 
     /// Looks at bytes that pass. Behind each data message it asks whether that was
@@ -106,6 +121,12 @@ impl Tap {
         }
         let is_data = matches!(item.opcode, Opcode::TEXT | Opcode::BINARY);
         let what = Message::new(self.from, &item, frame.masking_key.is_some(), fault);
+        if item.opcode == Opcode::CLOSE && self.closed.is_none() {
+            self.closed = Some(Closed {
+                at: Instant::now(),
+                code: what.code,
+            });
+        }
         let is_faulty = what.fault.is_some();
         self.clock.tell(&self.sink, self.conn, What::Message(what));
         if is_data && item.compressed && is_faulty {
