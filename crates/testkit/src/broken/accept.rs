@@ -217,6 +217,11 @@ fn check_key(plan: Plan, request: &Head) -> Result<String, Refusal> {
 fn accept(plan: Plan, offers_deflate: bool, request: &Head, key: &str) -> Result<Answer, Refusal> {
     let offers = negotiation::parse(plan, &request.list("sec-websocket-extensions"))
         .map_err(|_| (BAD_REQUEST, "", "expected a list of extensions"))?;
+    let subprotocols = request.list("sec-websocket-protocol");
+    let mut subprotocols = subprotocols.split(',').map(str::trim);
+    if !subprotocols.all(|name| name.is_empty() || negotiation::is_token(name)) {
+        return Err((BAD_REQUEST, "", "expected a list of subprotocols"));
+    }
     let agreed = offers_deflate
         .then(|| negotiation::answer(plan, &offers))
         .flatten();
@@ -249,6 +254,9 @@ fn accept(plan: Plan, offers_deflate: bool, request: &Head, key: &str) -> Result
         add("Sec-WebSocket-Extensions", agreed);
     } else if plan.breaks(Fault::ExtensionNotOffered) && offers.is_empty() {
         add("Sec-WebSocket-Extensions", "permessage-deflate");
+    }
+    if plan.breaks(Fault::LengthIn101) {
+        add("Content-Length", "0");
     }
     if plan.breaks(Fault::BodyIn101) {
         add("Content-Length", "5");

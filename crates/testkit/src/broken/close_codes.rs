@@ -6,6 +6,7 @@ use super::faults::{Fault, Plan};
 /// Whether a code is taken from a peer.
 pub(super) fn is_taken(plan: Plan, code: u16) -> bool {
     match verdict(code) {
+        Verdict::Unbroken => true,
         Verdict::Valid(refuses) => !plan.breaks(refuses),
         Verdict::Invalid(takes) => plan.breaks(takes),
     }
@@ -14,17 +15,20 @@ pub(super) fn is_taken(plan: Plan, code: u16) -> bool {
 enum Verdict {
     /// With the fault that refuses it.
     Valid(Fault),
+    /// With no fault.
+    Unbroken,
     /// With the fault that takes it.
     Invalid(Fault),
 }
 
 fn verdict(code: u16) -> Verdict {
-    use Verdict::{Invalid, Valid};
+    use Verdict::{Invalid, Unbroken, Valid};
     match code {
         0..1000 => Invalid(Fault::TakesClose0To999),
         1000 => Valid(Fault::RefusesClose1000),
         1001 => Valid(Fault::RefusesClose1001),
-        1002 => Valid(Fault::RefusesClose1002),
+        // Refused with the same code: nobody could tell.
+        1002 => Unbroken,
         1003 => Valid(Fault::RefusesClose1003),
         1004 => Invalid(Fault::TakesClose1004),
         1005 => Invalid(Fault::TakesClose1005),

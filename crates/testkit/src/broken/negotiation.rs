@@ -39,12 +39,15 @@ fn parameter(plan: Plan, part: &str) -> Result<(String, Option<String>), Malform
         None => (part, None),
     };
     let value = match value {
-        Some(value) if value.starts_with('"') && !plan.breaks(Fault::IgnoresQuotes) => {
-            let inner = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-            Some(inner.ok_or(Malformed)?.replace('\\', ""))
+        Some(value) if value.starts_with('"') => {
+            let inner = value
+                .strip_prefix('"')
+                .and_then(|inner| inner.strip_suffix('"'));
+            let inner = inner.ok_or(Malformed)?.replace('\\', "");
+            // What it cannot read it declines.
+            let reads = !plan.breaks(Fault::IgnoresQuotes);
+            Some(if reads { inner } else { "?".to_owned() })
         }
-        // What it cannot read it declines.
-        Some(value) if value.starts_with('"') => Some("?".to_owned()),
         Some(value) => Some(value.to_owned()),
         None => None,
     };

@@ -3,6 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::faults::{Fault, Plan};
@@ -32,7 +33,7 @@ const FOR_EVER: Duration = Duration::from_hours(1);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long what comes after a Close frame is listened to where it should not be.
-const AFTER_CLOSE: Duration = Duration::from_secs(1);
+const AFTER_CLOSE: Duration = Duration::from_millis(100);
 
 /// Why no head was read.
 #[derive(Debug)]
@@ -156,7 +157,10 @@ enum Writer {
     /// And waits until that is done.
     Bounded(TcpStream),
     /// And keeps whatever the peer does not read.
-    Unbounded(mpsc::Sender<Vec<u8>>),
+    Unbounded {
+        queue: Option<mpsc::Sender<Vec<u8>>>,
+        writing: Option<JoinHandle<()>>,
+    },
 }
 
 impl Writer {
@@ -168,25 +172,40 @@ impl Writer {
         }
         stream.set_write_timeout(Some(FOR_EVER))?;
         let (sender, receiver) = mpsc::channel::<Vec<u8>>();
-        std::thread::spawn(move || {
+        let writing = std::thread::spawn(move || {
             while let Ok(bytes) = receiver.recv() {
                 if stream.write_all(&bytes).is_err() {
                     return;
                 }
             }
         });
-        Ok(Self::Unbounded(sender))
+        Ok(Self::Unbounded {
+            queue: Some(sender),
+            writing: Some(writing),
+        })
     }
 
     fn write(&mut self, bytes: Vec<u8>) -> io::Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         match self {
+            _ if bytes.is_empty() => Ok(()),
             Self::Bounded(stream) => stream.write_all(&bytes),
-            Self::Unbounded(sender) => sender
-                .send(bytes)
-                .map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            Self::Unbounded { queue, .. } => {
+                let queue = queue.as_ref().ok_or_else(gone)?;
+                queue.send(bytes).map_err(|_| gone())
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until what is queued is written.
+    fn drop(&mut self) {
+        if let Self::Unbounded { queue, writing } = self {
+            drop(queue.take());
+            if let Some(writing) = writing.take() {
+                let _ = writing.join();
+            }
         }
     }
 }

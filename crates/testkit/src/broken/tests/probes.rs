@@ -35,6 +35,10 @@ fn close(code: u16) -> Vec<u8> {
 }
 
 pub(super) fn probes() -> Vec<Probe> {
+    [framing(), controls(), texts(), closing(), compressed()].concat()
+}
+
+fn framing() -> Vec<Probe> {
     let mut probes: Vec<Probe> = Vec::new();
     let mut plain = |name: &str, frames: &[Vec<u8>]| {
         probes.push((name.to_owned(), false, frames.concat()));
@@ -84,6 +88,21 @@ pub(super) fn probes() -> Vec<Probe> {
         "a message within another",
         &[frame(0x02, b"1"), frame(0x82, b"2")],
     );
+    plain(
+        "a message too big",
+        &[long_form(
+            &[&[0xFF][..], &(LIMIT as u64 + 1).to_be_bytes()].concat(),
+            b"",
+        )],
+    );
+    probes
+}
+
+fn controls() -> Vec<Probe> {
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut plain = |name: &str, frames: &[Vec<u8>]| {
+        probes.push((name.to_owned(), false, frames.concat()));
+    };
     plain("a ping", &[frame(0x89, b"hi")]);
     plain("a ping of 125", &[frame(0x89, &[1; 125])]);
     plain("a ping of 126", &[frame(0x89, &[1; 126])]);
@@ -97,6 +116,14 @@ pub(super) fn probes() -> Vec<Probe> {
     );
     plain("two pings", &[frame(0x89, b"1"), frame(0x89, b"2")]);
     plain("a pong", &[frame(0x8A, b"hi")]);
+    probes
+}
+
+fn texts() -> Vec<Probe> {
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut plain = |name: &str, frames: &[Vec<u8>]| {
+        probes.push((name.to_owned(), false, frames.concat()));
+    };
     plain(
         "a split character",
         &[frame(0x01, b"\xC3"), frame(0x80, b"\xA9")],
@@ -112,6 +139,14 @@ pub(super) fn probes() -> Vec<Probe> {
     plain("a noncharacter", &[frame(0x81, b"\xEF\xBF\xBF")]);
     plain("a NUL", &[frame(0x81, b"\0")]);
     plain("a byte order mark", &[frame(0x81, b"\xEF\xBB\xBFa")]);
+    probes
+}
+
+fn closing() -> Vec<Probe> {
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut plain = |name: &str, frames: &[Vec<u8>]| {
+        probes.push((name.to_owned(), false, frames.concat()));
+    };
     plain("close", &[frame(0x88, b"")]);
     plain("close 1 byte", &[frame(0x88, b"\x03")]);
     plain("close with reason", &[frame(0x88, b"\x03\xE8bye")]);
@@ -134,18 +169,11 @@ pub(super) fn probes() -> Vec<Probe> {
     for code in (1000..=1016).chain(others) {
         plain(&format!("close {code}"), &[close(code)]);
     }
-    plain(
-        "a message too big",
-        &[long_form(
-            &[&[0xFF][..], &(LIMIT as u64 + 1).to_be_bytes()].concat(),
-            b"",
-        )],
-    );
-    compressed(&mut probes);
     probes
 }
 
-fn compressed(probes: &mut Vec<Probe>) {
+fn compressed() -> Vec<Probe> {
+    let mut probes: Vec<Probe> = Vec::new();
     let mut with = |name: &str, frames: &[Vec<u8>]| {
         probes.push((name.to_owned(), true, frames.concat()));
     };
@@ -183,4 +211,5 @@ fn compressed(probes: &mut Vec<Probe>) {
     with("deflate: nonsense", &[frame(0xC2, b"\xFF\xFF\xFF")]);
     let bomb = alone(&vec![0; LIMIT + 1]);
     with("deflate: a bomb", &[frame(0xC2, &bomb)]);
+    probes
 }

@@ -179,7 +179,6 @@ const CHANGES: &[(Fault, Changes)] = &[
         ]),
     ),
     (Fault::RefusesClose1001, Changes::Only(&["close 1001"])),
-    (Fault::RefusesClose1002, Changes::Only(&["close 1002"])),
     (Fault::RefusesClose1003, Changes::Only(&["close 1003"])),
     (Fault::RefusesClose1007, Changes::Only(&["close 1007"])),
     (Fault::RefusesClose1008, Changes::Only(&["close 1008"])),
