@@ -53,8 +53,14 @@ pub(super) fn refuse_late() -> Answer {
 
 fn refuse((status, fields, why): Refusal) -> Answer {
     let length = why.len() + 1;
+    // What names protocols to upgrade to says so in Connection (RFC 9110 section 7.8).
+    let connection = if fields.contains("Upgrade:") {
+        "Upgrade, close"
+    } else {
+        "close"
+    };
     let response = format!(
-        "HTTP/1.1 {status}\r\n{fields}Connection: close\r\nContent-Type: text/plain\r\n\
+        "HTTP/1.1 {status}\r\n{fields}Connection: {connection}\r\nContent-Type: text/plain\r\n\
          Content-Length: {length}\r\n\r\n{why}\n"
     );
     Answer::Refused {

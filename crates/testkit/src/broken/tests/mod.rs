@@ -3,3 +3,5 @@
 mod probes;
 
 mod session;
+
+mod handshake;
