@@ -46,6 +46,32 @@ fn close_code(item: &Item) -> Option<u16> {
         .map(|code| u16::from_be_bytes(*code))
 }
 
+impl Item {
+    /// Whether it is this message, in good order.
+    pub(crate) fn says(&self, opcode: Opcode, data: &[u8]) -> bool {
+        self.opcode == opcode && self.fault.is_none() && self.data == data
+    }
+}
+
+/// Whether a Close frame has a code that may be on a wire (sections 7.4.1, 7.4.2).
+fn has_an_allowed_code(close: &Item) -> Outcome {
+    match close_code(close) {
+        None if close.data.is_empty() => Outcome::Pass,
+        Some(1000..=1003 | 1007..=1014 | 3000..=4999) => Outcome::Pass,
+        // Not assigned yet, which may change.
+        Some(code @ 1016..=2999) => Outcome::Lenient(format!(
+            "got a Close frame with the code {code}, which means nothing"
+        )),
+        _ => Outcome::Fail(format!(
+            "expected a code that may be sent, got {}",
+            shown(close)
+        )),
+    }
+}
+
+/// How long a peer has to answer a farewell that nobody judges.
+const FAREWELL: Duration = Duration::from_millis(300);
+
 /// Gives up on a case where a step did not go as expected.
 macro_rules! step {
     ($outcome:expr) => {
@@ -61,27 +87,50 @@ pub(crate) use step;
 impl Session {
     /// The message comes back as it was sent.
     pub(crate) async fn echo_of(&mut self, opcode: Opcode, data: &[u8]) -> Outcome {
-        let expected = || format!("the echo, {opcode} of {} bytes", data.len());
-        loop {
-            return match self.hear().await {
+        let heard = loop {
+            match self.hear().await {
+                Heard::Item(item) if item.says(opcode, data) => return Outcome::Pass,
                 // One that was not asked for is allowed (section 5.5.3).
-                Heard::Item(item) if item.opcode == Opcode::PONG => continue,
-                Heard::Item(item) if item.opcode == opcode && item.data == data => Outcome::Pass,
-                heard => Outcome::Fail(format!("expected {}, got {}", expected(), heard.shown())),
-            };
-        }
+                Heard::Item(item) if item.opcode == Opcode::PONG => {}
+                heard => break heard,
+            }
+        };
+        let (len, got) = (data.len(), heard.shown());
+        Outcome::Fail(format!(
+            "expected the echo, {opcode} of {len} bytes, got {got}"
+        ))
     }
 
     /// A Pong with this payload comes.
     pub(crate) async fn pong(&mut self, data: &[u8]) -> Outcome {
         match self.hear().await {
-            Heard::Item(item) if item.opcode == Opcode::PONG && item.data == data => Outcome::Pass,
+            Heard::Item(item) if item.says(Opcode::PONG, data) => Outcome::Pass,
             heard => {
                 let len = data.len();
                 let got = heard.shown();
                 Outcome::Fail(format!(
                     "expected a Pong with the Ping's {len} bytes, got {got}"
                 ))
+            }
+        }
+    }
+
+    /// A Pong for a Ping that was sent before `rest` of a message; where it only comes
+    /// behind that (section 5.5.2 asks for as soon as is practical), that is lenient.
+    pub(crate) async fn pong_before(&mut self, data: &[u8], rest: Vec<Frame>) -> Outcome {
+        match self.hear().await {
+            Heard::Item(item) if item.says(Opcode::PONG, data) => {
+                self.send_all(rest).await;
+                Outcome::Pass
+            }
+            Heard::Silence => {
+                self.send_all(rest).await;
+                step!(self.pong(data).await);
+                Outcome::Lenient("the Ping was answered only when the message was whole".to_owned())
+            }
+            heard => {
+                let got = heard.shown();
+                Outcome::Fail(format!("expected a Pong with the Ping's bytes, got {got}"))
             }
         }
     }
@@ -96,8 +145,8 @@ impl Session {
     }
 
     /// The peer fails the connection (section 7.1.7): with one of these codes, or
-    /// leniently with another or none. What it answered before is passed over;
-    /// an answer to what it should have refused is `forbidden`.
+    /// leniently with another or none. An answer to what it should have refused is
+    /// none.
     pub(crate) async fn fails_with(&mut self, codes: &[u16]) -> Outcome {
         let wanted = || {
             let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
@@ -106,23 +155,22 @@ impl Session {
                 codes.join(" or ")
             )
         };
-        loop {
-            return match self.hear().await {
-                Heard::Item(item) if item.opcode == Opcode::CLOSE => match close_code(&item) {
-                    Some(code) if codes.contains(&code) => self.ends_after_failure().await,
-                    _ => {
-                        step!(self.ends_after_failure().await);
-                        Outcome::Lenient(format!("{}, got {}", wanted(), shown(&item)))
-                    }
-                },
-                Heard::End | Heard::Reset(_) => Outcome::Lenient(format!(
-                    "{}, got the end of the stream without a Close frame",
-                    wanted()
-                )),
-                heard @ (Heard::Silence | Heard::Item(_)) => {
-                    Outcome::Fail(format!("{}, got {}", wanted(), heard.shown()))
+        match self.hear().await {
+            Heard::Item(item) if item.opcode == Opcode::CLOSE => {
+                step!(has_an_allowed_code(&item));
+                step!(self.ends_after_failure().await);
+                match close_code(&item) {
+                    Some(code) if codes.contains(&code) => Outcome::Pass,
+                    _ => Outcome::Lenient(format!("{}, got {}", wanted(), shown(&item))),
                 }
-            };
+            }
+            Heard::End | Heard::Reset(_) => Outcome::Lenient(format!(
+                "{}, got the end of the stream without a Close frame",
+                wanted()
+            )),
+            heard @ (Heard::Silence | Heard::Item(_)) => {
+                Outcome::Fail(format!("{}, got {}", wanted(), heard.shown()))
+            }
         }
     }
 
@@ -157,6 +205,7 @@ impl Session {
                 heard => return Outcome::Fail(format!("{}, got {}", wanted(), heard.shown())),
             }
         };
+        step!(has_an_allowed_code(&answer));
         step!(self.ends_after_close().await);
         let got = close_code(&answer);
         // 1000 for none and for what it got is how many put it.
@@ -184,17 +233,11 @@ impl Session {
         }
     }
 
-    /// Nothing comes for a while, and the connection stays.
-    pub(crate) async fn stays_silent(&mut self, time: Duration) -> Outcome {
-        match self.hear_within(time).await {
-            Heard::Silence => Outcome::Pass,
-            heard => Outcome::Fail(format!("expected nothing, got {}", heard.shown())),
-        }
-    }
-
-    /// A closing handshake begun by the tester, to end a case in order.
+    /// Says farewell at the end of a case. How the peer takes it is for the cases of
+    /// closing to judge.
     pub(crate) async fn close(&mut self) -> Outcome {
         self.send(Frame::close(1000, "")).await;
-        self.answers_close(Some(1000)).await
+        while let Heard::Item(_) = self.hear_within(FAREWELL).await {}
+        Outcome::Pass
     }
 }

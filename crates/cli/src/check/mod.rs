@@ -49,7 +49,7 @@ use client::{Absent, Invitation, Place};
 use control::Channel;
 use desk::Desk;
 use report::Report;
-use server::Server;
+use server::{Server, Unopened};
 
 use crate::args::check::{Args, ClientArgs, ListArgs, ReportArgs, ServerArgs, What};
 use crate::{exit, output};
@@ -76,9 +76,13 @@ async fn check_server(args: ServerArgs) -> ExitCode {
         return ExitCode::from(exit::USAGE);
     }
     // Whether there is anything to test, before all of it fails.
-    if let Err(unopened) = server.open(None).await {
+    let opened = server.open(None).await;
+    // A server that accepts wrongly is one whose faults are to be told.
+    if let Err(unopened) = opened
+        && !matches!(unopened, Unopened::Wrong(_))
+    {
         return match unopened {
-            server::Unopened::Way(error) => exit::with(&error),
+            Unopened::Way(error) => exit::with(&error),
             unopened => {
                 output::error(&format!(
                     "{unopened} (is this the URL of a WebSocket echo?)"

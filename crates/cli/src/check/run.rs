@@ -79,6 +79,11 @@ async fn try_on_server(server: &Server, case: &Case) -> Tried {
                 let why = "no answer to a correct handshake".to_owned();
                 (Outcome::Fail(why), server.take_log())
             }
+            // Cases of their own tell what is wrong with it.
+            Err(Unopened::Wrong(why)) => {
+                let why = format!("no connection: {why}");
+                (Outcome::Skip(why), server.take_log())
+            }
             Err(unopened) => (unopened.into(), server.take_log()),
         },
         Body::Server(attempt) => {

@@ -311,7 +311,9 @@ async fn a_stream_is_accepted_without_a_server_behind_it() {
         tls.accept(stream).await.map(drop)
     };
     let plain = async {
-        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         stream
     };

@@ -169,37 +169,38 @@ fn interleaved() -> Vec<Case> {
                     .send(Frame::new(Opcode::TEXT, "Hel").unfinished())
                     .await;
                 session.send(Frame::new(Opcode::PING, "between")).await;
-                step!(session.pong(b"between").await);
-                session.send(Frame::new(Opcode::CONTINUATION, "lo")).await;
+                let rest = vec![Frame::new(Opcode::CONTINUATION, "lo")];
+                let answered = session.pong_before(b"between", rest).await;
+                if let Outcome::Fail(_) = answered {
+                    return answered;
+                }
                 step!(session.echo_of(Opcode::TEXT, b"Hello").await);
-                session.close().await
+                step!(session.close().await);
+                answered
             })
         })
         .sent("a Ping between two fragments, the second only after its Pong")
         .expected("the Pong before the message is whole, then the echo"),
         Case::talk("fragment.pings-between-each", SECTION, |session| {
             Box::pin(async move {
-                session
-                    .send(Frame::new(Opcode::BINARY, [0]).unfinished())
-                    .await;
+                let mut frames = vec![Frame::new(Opcode::BINARY, [0]).unfinished()];
                 for number in 1..5 {
-                    session.send(Frame::new(Opcode::PING, [number])).await;
-                    step!(session.pong(&[number]).await);
+                    frames.push(Frame::new(Opcode::PING, [number]));
                     let frame = Frame::new(Opcode::CONTINUATION, [number]);
-                    session
-                        .send(if number == 4 {
-                            frame
-                        } else {
-                            frame.unfinished()
-                        })
-                        .await;
+                    frames.push(if number == 4 {
+                        frame
+                    } else {
+                        frame.unfinished()
+                    });
                 }
+                session.send_all(frames).await;
+                // When the Pongs come is for another case, and so is whether they do.
                 step!(session.echo_of(Opcode::BINARY, &[0, 1, 2, 3, 4]).await);
                 session.close().await
             })
         })
-        .sent("a Ping between each two of five fragments")
-        .expected("a Pong for each, then the echo"),
+        .sent("a Ping between each two of five fragments, in one write")
+        .expected("the echo of the whole"),
         Case::talk("fragment.pong-between", SECTION, |session| {
             Box::pin(async move {
                 session

@@ -2,6 +2,7 @@
 
 use crate::check::case::Case;
 use crate::check::expect::step;
+use crate::check::log::describe;
 use crate::check::outcome::Outcome;
 use crate::check::session::{Playing, Session};
 use crate::wire::{Frame, LengthForm, Opcode};
@@ -32,6 +33,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     cases.push(wrongly_masked());
     cases.push(right_masking());
+    cases.push(own_frames());
     cases.push(
         Case::talk("framing.mask-zero", "RFC 6455 5.3", |session| {
             Box::pin(masking_key_of_zeros(session))
@@ -131,7 +133,6 @@ fn right_masking() -> Case {
             session.send(Frame::new(Opcode::TEXT, "one")).await;
             step!(session.echo_of(Opcode::TEXT, b"one").await);
             session.send(Frame::new(Opcode::PING, "two")).await;
-            step!(session.pong(b"two").await);
             step!(session.close().await);
             own_frames_are_masked_rightly(session)
         })
@@ -151,8 +152,57 @@ fn own_frames_are_masked_rightly(session: &mut Session) -> Outcome {
                 "expected {want} masking key on {opcode}, got {got}"
             ));
         }
-        if frame.length_form != LengthForm::Minimal {
-            return Outcome::Fail("expected the shortest form of each length".to_owned());
+    }
+    Outcome::Pass
+}
+
+/// Looks at the headers of all that the peer sends.
+fn own_frames() -> Case {
+    Case::talk("framing.own-frames", "RFC 6455 5.2", |session| {
+        Box::pin(async move {
+            for len in [0, 5, 200, 70_000] {
+                let text = "x".repeat(len);
+                session
+                    .send(Frame::new(Opcode::TEXT, text.as_bytes()))
+                    .await;
+                step!(session.echo_of(Opcode::TEXT, text.as_bytes()).await);
+            }
+            session.send(Frame::new(Opcode::PING, "two")).await;
+            step!(session.close().await);
+            headers_are_good(&session.take_frames())
+        })
+    })
+    .sent("messages of several sizes, a Ping and a Close frame")
+    .expected(
+        "frames without reserved bits, of known opcodes, with lengths as short as can be; \
+         control frames final and of at most 125 bytes; fragments in order",
+    )
+}
+
+fn headers_are_good(frames: &[Frame]) -> Outcome {
+    let mut in_message = false;
+    for frame in frames {
+        let opcode = frame.opcode;
+        let is_continuation = opcode == Opcode::CONTINUATION;
+        let fault = if frame.rsv != 0 {
+            Some("no reserved bits")
+        } else if opcode.name().is_none() {
+            Some("a known opcode")
+        } else if frame.length_form != LengthForm::Minimal {
+            Some("the shortest form of its length")
+        } else if opcode.is_control() && (!frame.fin || frame.payload_len > 125) {
+            Some("a control frame that is final and of at most 125 bytes")
+        } else if !opcode.is_control() && is_continuation != in_message {
+            Some("the fragments of a message one after the other")
+        } else {
+            None
+        };
+        if let Some(expected) = fault {
+            let got = describe(frame);
+            return Outcome::Fail(format!("expected {expected}, got {got}"));
+        }
+        if !opcode.is_control() {
+            in_message = !frame.fin;
         }
     }
     Outcome::Pass

@@ -28,6 +28,17 @@ pub(crate) fn cases() -> Vec<Case> {
         .expected("a status of 400 or above, or the end of the stream")
     }));
     cases.push(second_request());
+    cases.push(
+        Case::server("smuggling.bare-line-feeds", "RFC 9112 2.2", |server| {
+            Box::pin(async move {
+                let text = String::from_utf8_lossy(&server.request().encode()).into_owned();
+                is_refused(server, text.replace("\r\n", "\n").as_bytes()).await
+            })
+        })
+        .level(Level::Info)
+        .sent("lines that end in a line feed alone, which a server may take")
+        .expected("a status of 400 or above, or the end of the stream"),
+    );
     cases
 }
 
