@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::command::KNOWN;
 use super::input::{Input, Inputs};
+use super::keys::Keys;
 use super::look::{Palette, coloured};
 use super::screen::{Gate, Screen};
 use super::tokens::is_unfinished;
@@ -83,6 +84,7 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
         History(None)
     };
     let reader = Reader {
+        keys: Keys::keep(),
         editor,
         gate,
         history,
@@ -96,6 +98,7 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
 
 /// The thread that reads lines.
 struct Reader {
+    keys: Keys,
     editor: Editor<Aid, DefaultHistory>,
     gate: Arc<Gate>,
     history: History,
@@ -141,6 +144,7 @@ impl Reader {
                 break;
             }
         }
+        drop(self.keys);
         self.gate.gone();
     }
 }

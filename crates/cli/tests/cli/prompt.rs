@@ -144,6 +144,7 @@ fn commands_are_completed_and_unknown_ones_send_nothing() {
     terminal.see("! ");
     terminal.press("/close 4001 so long\r");
     assert_eq!(peer.read_close(), (4001, "so long".to_owned()));
+    drop(peer);
     let (code, screen) = terminal.end();
     assert_eq!(code, 0);
     assert!(screen.contains("closed: 4001"), "{screen}");
