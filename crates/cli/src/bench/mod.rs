@@ -1,70 +1,21 @@
 //! `longwire bench`: a server under load.
 //!
-//! Read `plan` (what is to be done) with `payload` (the messages; below it
-//! `template`, `stamp`, `chance`) and `pace` (when each is due; `pacer` wakes in
-//! time); `tally`, `latency` and `faults` (what is counted); `run` (what all share);
-//! `echo`, `fan_out` and `idle` (what a connection does) and `holding` (its life
-//! around that); `timeline`, `report` and `verdict` (what came of it); `table` and
-//! `page` (how it looks); then this file, which starts the threads.
+//! Read `message` (what is sent), `count` (what is counted), `load` (what is done to
+//! the server) and `report` (what came of it), then this file, which starts the
+//! threads; `files` makes room for connections.
 
 // Counts become rates and shares, and places in plots: 52 bits are enough for them.
 #![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
-mod show;
+mod message;
 
-mod files;
+mod count;
 
-mod command;
-
-mod chance;
-
-mod stamp;
-
-mod template;
-
-mod payload;
-
-mod latency;
-
-mod faults;
-
-mod tally;
-
-mod pacer;
-
-mod pace;
-
-mod fan;
-
-mod plan;
-
-mod run;
-
-mod sending;
-
-mod echo;
-
-mod fan_out;
-
-mod idle;
-
-mod holding;
-
-mod timeline;
-
-mod verdict;
+mod load;
 
 mod report;
 
-mod table;
-
-mod scale;
-
-mod plot;
-
-mod page;
-
-mod progress;
+mod files;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,12 +28,14 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::args::bench::Args;
 use crate::{exit, output};
-use pace::Schedule;
-use plan::Plan;
-use progress::Progress;
-use report::{Ended, Report};
-use run::{Lane, Phase, Run, lock};
-use timeline::Timeline;
+use load::holding;
+use load::pace::Schedule;
+use load::plan::Plan;
+use load::run::{Lane, Phase, Run, lock};
+use report::contents::{Ended, Report};
+use report::progress::Progress;
+use report::timeline::Timeline;
+use report::{page, table, verdict};
 
 /// A threshold was passed.
 const THRESHOLD: u8 = 5;
@@ -178,7 +131,12 @@ async fn drive(
     }
     drop(done);
     let progress = Progress::new(args.report.quiet);
-    let opened = opening(run, &progress).await;
+    let ctrl_c = tokio::signal::ctrl_c();
+    tokio::pin!(ctrl_c);
+    let opened = tokio::select! {
+        () = opening(run, &progress) => true,
+        _ = &mut ctrl_c => false,
+    };
     if !opened || (run.gauges.opened.get() == 0 && !run.plan.reconnect) {
         progress.clear();
         let _ = phase.send(Phase::Interrupted);
@@ -192,8 +150,6 @@ async fn drive(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut next = schedule.measured;
     let mut ended = Ended::Done;
-    let ctrl_c = tokio::signal::ctrl_c();
-    tokio::pin!(ctrl_c);
     loop {
         tokio::select! {
             _ = all_done.recv() => break,
@@ -242,18 +198,16 @@ async fn drive(
     tell(args, report)
 }
 
-/// Waits until each connection was tried; `false` where Ctrl-C came first.
-async fn opening(run: &Run, progress: &Progress) -> bool {
+/// Waits until each connection was tried.
+async fn opening(run: &Run, progress: &Progress) {
     let all = u64::from(run.plan.connections);
     let mut ticks = interval(DRAWN_EVERY);
     while run.gauges.tried.get() < all {
         tokio::select! {
             () = run.changed.notified() => {}
             _ = ticks.tick() => progress.opening(run),
-            _ = tokio::signal::ctrl_c() => return false,
         }
     }
-    true
 }
 
 fn schedule(plan: &Plan) -> Schedule {

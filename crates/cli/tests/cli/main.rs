@@ -20,6 +20,8 @@ mod nginx;
 
 mod bench;
 
+mod bench_progress;
+
 mod ping;
 
 mod between;

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 /// Bytes of a token: `lw`, the run, the sequence and the time in hex, with dots.
-pub(super) const TOKEN_BYTES: usize = 34;
+pub(in crate::bench) const TOKEN_BYTES: usize = 34;
 
 /// Where the parts of a token are.
 const RUN: std::ops::Range<usize> = 2..10;
@@ -15,19 +15,25 @@ const SEQUENCE: std::ops::Range<usize> = 11..21;
 const TIME: std::ops::Range<usize> = 22..34;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(in crate::bench) struct Stamp {
     /// The run of the program, so that it does not take another's messages for its own.
-    pub(super) run: u32,
-    pub(super) connection: u32,
-    pub(super) sequence: u64,
+    pub(in crate::bench) run: u32,
+    pub(in crate::bench) connection: u32,
+    pub(in crate::bench) sequence: u64,
     /// Nanoseconds from the start of the run to when the message was due.
-    pub(super) nanos: u64,
+    pub(in crate::bench) nanos: u64,
     /// The start of the run in milliseconds since 1970.
     started: u64,
 }
 
 impl Stamp {
-    pub(super) fn new(run: u32, connection: u32, sequence: u64, nanos: u64, started: u64) -> Self {
+    pub(in crate::bench) fn new(
+        run: u32,
+        connection: u32,
+        sequence: u64,
+        nanos: u64,
+        started: u64,
+    ) -> Self {
         Self {
             run,
             connection,
@@ -38,22 +44,22 @@ impl Stamp {
     }
 
     /// Where the randomness of the message starts.
-    pub(super) fn seed(&self) -> u64 {
+    pub(in crate::bench) fn seed(&self) -> u64 {
         (u64::from(self.run) << 32 | u64::from(self.connection))
             ^ self.sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    pub(super) fn unix_millis(&self) -> u64 {
+    pub(in crate::bench) fn unix_millis(&self) -> u64 {
         self.started + self.nanos / 1_000_000
     }
 
     /// Connection and sequence in 16 hexadecimal digits.
-    pub(super) fn write_number(&self, to: &mut impl Write) -> io::Result<()> {
+    pub(in crate::bench) fn write_number(&self, to: &mut impl Write) -> io::Result<()> {
         let (connection, sequence) = (self.connection, self.sequence & 0xff_ffff_ffff);
         write!(to, "{:06x}{sequence:010x}", connection & 0xff_ffff)
     }
 
-    pub(super) fn write_token(&self, to: &mut impl Write) -> io::Result<()> {
+    pub(in crate::bench) fn write_token(&self, to: &mut impl Write) -> io::Result<()> {
         let (run, nanos) = (self.run, self.nanos & 0xffff_ffff_ffff);
         let sequence = self.sequence & 0xff_ffff_ffff;
         write!(to, "lw{run:08x}.{sequence:010x}.{nanos:012x}")
@@ -61,7 +67,10 @@ impl Stamp {
 }
 
 /// The sequence and the time of a token of this run, wherever it is in `bytes`.
-pub(super) fn find_token(finder: &memchr::memmem::Finder<'_>, bytes: &[u8]) -> Option<(u64, u64)> {
+pub(in crate::bench) fn find_token(
+    finder: &memchr::memmem::Finder<'_>,
+    bytes: &[u8],
+) -> Option<(u64, u64)> {
     let token = bytes.get(finder.find(bytes)?..)?.get(..TOKEN_BYTES)?;
     let number = |range| {
         let digits = std::str::from_utf8(token.get::<std::ops::Range<usize>>(range)?).ok()?;
@@ -72,7 +81,7 @@ pub(super) fn find_token(finder: &memchr::memmem::Finder<'_>, bytes: &[u8]) -> O
 }
 
 /// Looks for the tokens of a run.
-pub(super) fn token_finder(run: u32) -> memchr::memmem::Finder<'static> {
+pub(in crate::bench) fn token_finder(run: u32) -> memchr::memmem::Finder<'static> {
     memchr::memmem::Finder::new(format!("lw{run:08x}").as_bytes()).into_owned()
 }
 

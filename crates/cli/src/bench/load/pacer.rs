@@ -57,10 +57,10 @@ impl Shared {
 
 /// A thread that wakes whoever set an alarm. It ends with the value.
 #[derive(Debug)]
-pub(super) struct Pacer(Arc<Shared>);
+pub(in crate::bench) struct Pacer(Arc<Shared>);
 
 impl Pacer {
-    pub(super) fn start() -> std::io::Result<Self> {
+    pub(in crate::bench) fn start() -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let waking = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -71,7 +71,7 @@ impl Pacer {
 
     /// Ready at the instant; `set` is what the task has set its alarm to. A task
     /// waits for one instant at a time.
-    pub(super) fn poll(
+    pub(in crate::bench) fn poll(
         &self,
         cx: &Context<'_>,
         at: Instant,

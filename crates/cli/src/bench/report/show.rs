@@ -1,7 +1,7 @@
 //! Numbers for people.
 
 /// `1,234,567`
-pub(super) fn count(number: u64) -> String {
+pub(in crate::bench) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A rate: whole, or with a digit where it is small.
-pub(super) fn rate(rate: f64) -> String {
+pub(in crate::bench) fn rate(rate: f64) -> String {
     if rate == 0.0 {
         "0".to_owned()
     } else if rate < 100.0 {
@@ -25,7 +25,7 @@ pub(super) fn rate(rate: f64) -> String {
 }
 
 /// Microseconds in the unit that suits them, with three digits.
-pub(super) fn time(micros: f64) -> String {
+pub(in crate::bench) fn time(micros: f64) -> String {
     let (number, unit) = match micros {
         ..1e3 => (micros, "µs"),
         ..1e6 => (micros / 1e3, "ms"),
@@ -40,7 +40,7 @@ pub(super) fn time(micros: f64) -> String {
 }
 
 /// A round time, as at an axis: without the zeros behind its point.
-pub(super) fn round_time(micros: f64) -> String {
+pub(in crate::bench) fn round_time(micros: f64) -> String {
     let shown = time(micros);
     let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
     let number = if number.contains('.') {
@@ -52,7 +52,7 @@ pub(super) fn round_time(micros: f64) -> String {
 }
 
 /// A round number, as at an axis.
-pub(super) fn round(number: f64) -> String {
+pub(in crate::bench) fn round(number: f64) -> String {
     if number >= 1e3 {
         count(number.round() as u64)
     } else {
@@ -61,7 +61,7 @@ pub(super) fn round(number: f64) -> String {
 }
 
 /// Bytes in the unit that suits them.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(in crate::bench) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -80,7 +80,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// Seconds as they are said: `10 s`, `2.5 s`, `3 min 20 s`.
-pub(super) fn seconds(seconds: f64) -> String {
+pub(in crate::bench) fn seconds(seconds: f64) -> String {
     if seconds >= 120.0 {
         let whole = seconds.round() as u64;
         return format!("{} min {} s", whole / 60, whole % 60);

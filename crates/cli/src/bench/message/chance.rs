@@ -11,14 +11,14 @@ const WORDS: [&str; 32] = [
 
 /// A small generator (SplitMix64): fast, and good enough for payloads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chance(u64);
+pub(in crate::bench) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::bench) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(in crate::bench) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn bytes(&mut self, count: usize, to: &mut Vec<u8>) {
+    pub(in crate::bench) fn bytes(&mut self, count: usize, to: &mut Vec<u8>) {
         let end = to.len() + count;
         while to.len() < end {
             to.extend_from_slice(&self.next().to_le_bytes());
@@ -34,7 +34,7 @@ impl Chance {
         to.truncate(end);
     }
 
-    pub(super) fn word(&mut self) -> &'static str {
+    pub(in crate::bench) fn word(&mut self) -> &'static str {
         WORDS[(self.next() % WORDS.len() as u64) as usize]
     }
 }

@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::pace::Schedule;
-use super::run::Run;
 use super::show;
 use super::timeline::Timeline;
+use crate::bench::load::pace::Schedule;
+use crate::bench::load::run::Run;
 
 /// Steps of the bar: it measures time, or messages where their number is fixed.
 const STEPS: u64 = 1000;
 
-pub(super) struct Progress(ProgressBar);
+pub(in crate::bench) struct Progress(ProgressBar);
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(in crate::bench) fn new(quiet: bool) -> Self {
         let bar = ProgressBar::new(STEPS);
         if quiet || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -28,7 +28,7 @@ impl Progress {
         Self(bar)
     }
 
-    pub(super) fn opening(&self, run: &Run) {
+    pub(in crate::bench) fn opening(&self, run: &Run) {
         let (tried, all) = (run.gauges.tried.get(), u64::from(run.plan.connections));
         self.0.set_position(tried * STEPS / all.max(1));
         let failed = match run.gauges.failed.get() {
@@ -40,7 +40,7 @@ impl Progress {
             .set_message(format!("opening connections: {tried} of {all}{failed}"));
     }
 
-    pub(super) fn running(&self, run: &Run, schedule: &Schedule, timeline: &Timeline) {
+    pub(in crate::bench) fn running(&self, run: &Run, schedule: &Schedule, timeline: &Timeline) {
         let now = Instant::now();
         let Some(running) = now.checked_duration_since(schedule.measured) else {
             let left = (schedule.measured - now).as_secs_f64().ceil();
@@ -60,7 +60,7 @@ impl Progress {
         self.0.set_message(format!("{elapsed}  {rest}"));
     }
 
-    pub(super) fn clear(&self) {
+    pub(in crate::bench) fn clear(&self) {
         self.0.finish_and_clear();
     }
 }

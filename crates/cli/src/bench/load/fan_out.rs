@@ -15,12 +15,12 @@ use super::fan::Sent;
 use super::pace::{Pace, Schedule};
 use super::plan::Mode;
 use super::run::Lane;
-use super::sending::{BATCH, End, GRACE, LATE, Wait};
-use super::tally::Tally;
+use super::sending::{BATCH, End, GRACE, LATE, ROUNDS, Wait};
+use crate::bench::count::tally::Tally;
 
 /// How far a connection has received, also over several sockets.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Heard {
+pub(in crate::bench) struct Heard {
     /// The number of the next message.
     next: u64,
     /// Messages received that are measured.
@@ -28,7 +28,7 @@ pub(super) struct Heard {
 }
 
 /// A connection's part in the run.
-pub(super) struct Member<'a> {
+pub(in crate::bench) struct Member<'a> {
     lane: &'a Lane,
     socket: &'a mut Socket,
     /// Of the connection that sends.
@@ -48,14 +48,16 @@ pub(super) struct Member<'a> {
 
 /// What a connection carries from one socket to the next.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(in crate::bench) struct Part {
     pace: Option<Pace>,
     sent: u64,
     heard: Option<Heard>,
+    /// Whether the others do not count on it any more.
+    left: bool,
 }
 
 impl Part {
-    pub(super) fn new(lane: &Lane, connection: u32) -> Self {
+    pub(in crate::bench) fn new(lane: &Lane, connection: u32) -> Self {
         let plan = &lane.run.plan;
         let sends = connection == 0;
         let others_only = plan.mode == Mode::FanOut { others_only: true };
@@ -68,11 +70,12 @@ impl Part {
             pace: sends.then_some(pace),
             sent: 0,
             heard,
+            left: false,
         }
     }
 
     /// Takes part with this socket until the run is over or the connection is.
-    pub(super) async fn take(
+    pub(in crate::bench) async fn take(
         &mut self,
         lane: &Arc<Lane>,
         socket: &mut Socket,
@@ -98,8 +101,21 @@ impl Part {
         poll_fn(|cx| member.poll(cx)).await
     }
 
+    /// The connection is gone: the others need not wait for what it would send, or
+    /// for it to receive.
+    pub(in crate::bench) fn end(&mut self, lane: &Lane) {
+        if self.pace.is_some() {
+            finish(lane, self.sent);
+        }
+        if let Some(heard) = &self.heard
+            && !std::mem::replace(&mut self.left, true)
+        {
+            lane.run.fan.leave(heard.next);
+        }
+    }
+
     /// Counts what was not sent and not received.
-    pub(super) fn leave(mut self, lane: &Lane, schedule: &Schedule) {
+    pub(in crate::bench) fn leave(mut self, lane: &Lane, schedule: &Schedule) {
         let fan = &lane.run.fan;
         if let Some(pace) = &mut self.pace {
             let until = schedule.until.unwrap_or_else(Instant::now);
@@ -121,7 +137,7 @@ impl Part {
         let first = fan.first_measured.load(Ordering::Acquire);
         let expected = end.saturating_sub(first);
         lane.tally().counts.lost += expected.saturating_sub(heard.measured);
-        fan.leave(heard.next);
+        self.end(lane);
     }
 }
 
@@ -141,7 +157,12 @@ impl Member<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let lane = self.lane;
         let mut tally = lane.tally();
-        loop {
+        for round in 0.. {
+            if round == ROUNDS {
+                // Others are to have their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let mut taken = 0;
             while taken < BATCH {
                 match self.socket.poll_next_unpin(cx) {

@@ -15,40 +15,40 @@ const BOTTOM: f64 = 40.0;
 const LABEL: f64 = 13.0;
 
 /// How a value is written.
-pub(super) type Shown = fn(f64) -> String;
+pub(in crate::bench) type Shown = fn(f64) -> String;
 
 /// An axis: what it measures, and how.
-pub(super) struct Axis<'a> {
-    pub(super) title: &'a str,
-    pub(super) scale: Scale,
-    pub(super) shown: Shown,
+pub(in crate::bench) struct Axis<'a> {
+    pub(in crate::bench) title: &'a str,
+    pub(in crate::bench) scale: Scale,
+    pub(in crate::bench) shown: Shown,
 }
 
 /// A line, whose name stands at its end.
-pub(super) struct Line<'a> {
-    pub(super) name: &'a str,
+pub(in crate::bench) struct Line<'a> {
+    pub(in crate::bench) name: &'a str,
     /// The class that has its colour.
-    pub(super) class: &'a str,
-    pub(super) points: Vec<(f64, f64)>,
+    pub(in crate::bench) class: &'a str,
+    pub(in crate::bench) points: Vec<(f64, f64)>,
 }
 
 /// A bar from one value to another.
-pub(super) struct Bar {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) height: f64,
-    pub(super) told: String,
+pub(in crate::bench) struct Bar {
+    pub(in crate::bench) from: f64,
+    pub(in crate::bench) to: f64,
+    pub(in crate::bench) height: f64,
+    pub(in crate::bench) told: String,
 }
 
 /// What a pointer is told in a part of the plot.
-pub(super) struct Hover {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) told: String,
+pub(in crate::bench) struct Hover {
+    pub(in crate::bench) from: f64,
+    pub(in crate::bench) to: f64,
+    pub(in crate::bench) told: String,
 }
 
 /// A plot that is being drawn.
-pub(super) struct Plot<'a> {
+pub(in crate::bench) struct Plot<'a> {
     x: Axis<'a>,
     y: Axis<'a>,
     svg: String,
@@ -57,7 +57,7 @@ pub(super) struct Plot<'a> {
 
 impl<'a> Plot<'a> {
     /// The axes. `what` is for those who do not see it.
-    pub(super) fn new(what: &str, x: Axis<'a>, y: Axis<'a>) -> Self {
+    pub(in crate::bench) fn new(what: &str, x: Axis<'a>, y: Axis<'a>) -> Self {
         let mut svg = String::new();
         let what = escape(what);
         // A string takes all that is written, here and below.
@@ -113,7 +113,7 @@ impl<'a> Plot<'a> {
         TOP + (1.0 - self.y.scale.at(value)) * height
     }
 
-    pub(super) fn line(&mut self, line: &Line<'_>) {
+    pub(in crate::bench) fn line(&mut self, line: &Line<'_>) {
         let mut path = String::new();
         for (index, (x, y)) in line.points.iter().enumerate() {
             let step = if index == 0 { 'M' } else { 'L' };
@@ -136,7 +136,7 @@ impl<'a> Plot<'a> {
         }
     }
 
-    pub(super) fn bars(&mut self, bars: &[Bar]) {
+    pub(in crate::bench) fn bars(&mut self, bars: &[Bar]) {
         let bottom = self.place_y(0.0);
         for bar in bars.iter().filter(|bar| bar.height > 0.0) {
             let (x, to) = (self.place_x(bar.from), self.place_x(bar.to));
@@ -154,7 +154,7 @@ impl<'a> Plot<'a> {
     }
 
     /// A line across, such as at a percentile.
-    pub(super) fn mark(&mut self, x: f64, name: &str) {
+    pub(in crate::bench) fn mark(&mut self, x: f64, name: &str) {
         let (x, name) = (self.place_x(x), escape(name));
         let (bottom, text, top) = (HEIGHT - BOTTOM, x + 4.0, TOP + 8.0);
         let _ = writeln!(
@@ -164,7 +164,7 @@ impl<'a> Plot<'a> {
         );
     }
 
-    pub(super) fn hovers(&mut self, hovers: impl Iterator<Item = Hover>) {
+    pub(in crate::bench) fn hovers(&mut self, hovers: impl Iterator<Item = Hover>) {
         for hover in hovers {
             let (x, to) = (self.place_x(hover.from), self.place_x(hover.to));
             let (width, told) = ((to - x).max(1.0), escape(&hover.told));
@@ -178,7 +178,7 @@ impl<'a> Plot<'a> {
     }
 
     /// The plot, with the names at the ends of the lines.
-    pub(super) fn finish(mut self) -> String {
+    pub(in crate::bench) fn finish(mut self) -> String {
         self.ends.sort_by(|a, b| a.1.total_cmp(&b.1));
         let mut least = f64::MIN;
         for (x, y, class, name) in std::mem::take(&mut self.ends) {
@@ -195,7 +195,7 @@ impl<'a> Plot<'a> {
 }
 
 /// Text that is nothing but text in HTML, in attributes too.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::bench) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

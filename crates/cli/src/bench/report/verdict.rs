@@ -1,23 +1,9 @@
 //! Whether a run passed its thresholds.
 
-use serde::Serialize;
-
-use super::report::Report;
+use super::contents::{Report, Verdict};
 use crate::args::threshold::{Bound, Comparison, Metric, Threshold};
 
-/// A threshold, and what it was compared with.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Verdict {
-    pub(super) condition: String,
-    /// In the unit of the condition's bound, microseconds for times; none where
-    /// nothing was measured, which fails too.
-    pub(super) value: Option<f64>,
-    pub(super) failed: bool,
-    #[serde(skip)]
-    pub(super) is_time: bool,
-}
-
-pub(super) fn judge(threshold: &Threshold, report: &Report) -> Verdict {
+pub(in crate::bench) fn judge(threshold: &Threshold, report: &Report) -> Verdict {
     let value = value(threshold, report);
     let bound = match threshold.bound {
         Bound::Microseconds(bound) | Bound::Count(bound) | Bound::Percent(bound) => bound,

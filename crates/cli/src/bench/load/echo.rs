@@ -12,8 +12,8 @@ use longwire::{Message, Socket};
 
 use super::pace::{Pace, Schedule};
 use super::run::Lane;
-use super::sending::{BATCH, End, GRACE, LATE, Wait};
-use super::tally::Tally;
+use super::sending::{BATCH, End, GRACE, LATE, ROUNDS, Wait};
+use crate::bench::count::tally::Tally;
 use crate::output::harmless;
 
 /// Messages that are looked at to find which one an answer belongs to, where some
@@ -49,7 +49,7 @@ struct Exchange<'a> {
 
 /// Sends what is due and takes the answers, until the run is over or the
 /// connection is.
-pub(super) async fn exchange(
+pub(in crate::bench) async fn exchange(
     lane: &Arc<Lane>,
     connection: u32,
     socket: &mut Socket,
@@ -82,7 +82,12 @@ impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let lane = self.lane;
         let mut tally = lane.tally();
-        loop {
+        for round in 0.. {
+            if round == ROUNDS {
+                // Others are to have their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let mut taken = 0;
             while taken < BATCH {
                 match self.socket.poll_next_unpin(cx) {

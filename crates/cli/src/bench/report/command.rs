@@ -8,7 +8,7 @@ const SECRET: [&str; 6] = ["--bearer", "--user", "-u", "--cookie", "-b", "--prox
 const HEADERS: [&str; 2] = ["--header", "-H"];
 
 /// The arguments, with `...` for secrets.
-pub(super) fn shown(arguments: impl Iterator<Item = String>) -> Vec<String> {
+pub(in crate::bench) fn shown(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut shown = Vec::new();
     let mut before = String::new();
     for argument in arguments {

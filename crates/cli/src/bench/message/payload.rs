@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 1 << 30;
 
 /// What is wrong with the options.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PayloadError {
+pub(in crate::bench) enum PayloadError {
     #[error("could not read {path}: {source}")]
     Read {
         path: String,
@@ -40,7 +40,7 @@ pub(super) enum PayloadError {
 
 /// The messages of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Payload {
+pub(in crate::bench) struct Payload {
     source: Source,
     binary: bool,
     /// Bytes of the first message; those of another may differ a little.
@@ -58,7 +58,7 @@ enum Source {
 }
 
 impl Payload {
-    pub(super) fn new(args: &PayloadArgs, fan_out: bool) -> Result<Self, PayloadError> {
+    pub(in crate::bench) fn new(args: &PayloadArgs, fan_out: bool) -> Result<Self, PayloadError> {
         let binary = args.binary;
         let source = if let Some(path) = &args.file {
             if fan_out {
@@ -95,7 +95,7 @@ impl Payload {
     }
 
     /// The message with this stamp.
-    pub(super) fn message(&self, stamp: &Stamp) -> Message {
+    pub(in crate::bench) fn message(&self, stamp: &Stamp) -> Message {
         if let Source::Fixed(message) = &self.source {
             return message.clone();
         }
@@ -112,7 +112,12 @@ impl Payload {
     }
 
     /// Whether this is the message with that stamp. `scratch` is for making it again.
-    pub(super) fn is(&self, stamp: &Stamp, answer: &Message, scratch: &mut Vec<u8>) -> bool {
+    pub(in crate::bench) fn is(
+        &self,
+        stamp: &Stamp,
+        answer: &Message,
+        scratch: &mut Vec<u8>,
+    ) -> bool {
         if answer.is_binary() != self.binary {
             return false;
         }
@@ -136,7 +141,7 @@ impl Payload {
     }
 
     /// Whether two messages differ, so that an answer tells which of them it is for.
-    pub(super) fn varies(&self) -> bool {
+    pub(in crate::bench) fn varies(&self) -> bool {
         match &self.source {
             Source::Numbered(base) => !base.is_empty(),
             Source::Tokened(_) => true,
@@ -145,17 +150,17 @@ impl Payload {
         }
     }
 
-    pub(super) fn is_binary(&self) -> bool {
+    pub(in crate::bench) fn is_binary(&self) -> bool {
         self.binary
     }
 
     /// Bytes of the first message; those of another may differ a little.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::bench) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// What the report calls it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(in crate::bench) fn kind(&self) -> &'static str {
         match &self.source {
             Source::Numbered(_) | Source::Tokened(_) => "size",
             Source::Fixed(_) => "file",

@@ -7,8 +7,8 @@ use std::time::Duration;
 use longwire::{ClientBuilder, Drive, Error, Heartbeat, Limits};
 
 use super::pace::Rhythm;
-use super::payload::{Payload, PayloadError};
 use crate::args::bench::Args;
+use crate::bench::message::payload::{Payload, PayloadError};
 
 /// How long a run sends where nothing else is said.
 const DURATION: Duration = Duration::from_secs(10);
@@ -18,10 +18,10 @@ const WRAPPING: usize = 1 << 20;
 
 /// Connections that are being opened at a time: more would be refused by the queue
 /// of a server's listener.
-pub(super) const OPENING_AT_ONCE: usize = 128;
+pub(in crate::bench) const OPENING_AT_ONCE: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(in crate::bench) enum Mode {
     /// A server that answers each message with itself.
     Echo,
     /// One sends, all receive.
@@ -31,25 +31,25 @@ pub(super) enum Mode {
 }
 
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) url: String,
-    pub(super) mode: Mode,
-    pub(super) connections: u32,
-    pub(super) threads: usize,
-    pub(super) window: usize,
-    pub(super) rate: Option<u64>,
-    pub(super) messages: Option<u64>,
-    pub(super) duration: Option<Duration>,
-    pub(super) warmup: Duration,
-    pub(super) ramp: Duration,
-    pub(super) answer_timeout: Duration,
-    pub(super) reconnect: bool,
-    pub(super) verify: bool,
-    pub(super) payload: Payload,
+pub(in crate::bench) struct Plan {
+    pub(in crate::bench) url: String,
+    pub(in crate::bench) mode: Mode,
+    pub(in crate::bench) connections: u32,
+    pub(in crate::bench) threads: usize,
+    pub(in crate::bench) window: usize,
+    pub(in crate::bench) rate: Option<u64>,
+    pub(in crate::bench) messages: Option<u64>,
+    pub(in crate::bench) duration: Option<Duration>,
+    pub(in crate::bench) warmup: Duration,
+    pub(in crate::bench) ramp: Duration,
+    pub(in crate::bench) answer_timeout: Duration,
+    pub(in crate::bench) reconnect: bool,
+    pub(in crate::bench) verify: bool,
+    pub(in crate::bench) payload: Payload,
 }
 
 impl Plan {
-    pub(super) fn new(args: &Args) -> Result<Self, PayloadError> {
+    pub(in crate::bench) fn new(args: &Args) -> Result<Self, PayloadError> {
         let load = &args.load;
         let mode = match (load.idle, load.fan_out) {
             (true, _) => Mode::Idle,
@@ -80,7 +80,7 @@ impl Plan {
     }
 
     /// The client of one thread: threads share no HTTP/2 connections.
-    pub(super) fn client(&self, args: &Args) -> Result<ClientBuilder, Error> {
+    pub(in crate::bench) fn client(&self, args: &Args) -> Result<ClientBuilder, Error> {
         let limits = Limits::default();
         let most = limits.message_size.max(self.payload.bytes() * 2 + WRAPPING);
         let frame = limits.frame_size.max(most);
@@ -98,7 +98,7 @@ impl Plan {
     }
 
     /// What decides when messages of this connection are due.
-    pub(super) fn rhythm(&self, connection: u32) -> Rhythm {
+    pub(in crate::bench) fn rhythm(&self, connection: u32) -> Rhythm {
         let alone = matches!(self.mode, Mode::FanOut { .. });
         match self.rate {
             None => Rhythm::Window(self.window),
@@ -115,7 +115,7 @@ impl Plan {
     }
 
     /// How many messages this connection is to send.
-    pub(super) fn quota(&self, connection: u32) -> Option<u64> {
+    pub(in crate::bench) fn quota(&self, connection: u32) -> Option<u64> {
         let messages = self.messages?;
         if matches!(self.mode, Mode::FanOut { .. }) {
             return Some(messages);
@@ -125,7 +125,7 @@ impl Plan {
     }
 
     /// When this connection is to be opened, from the start on.
-    pub(super) fn opens_after(&self, connection: u32) -> Duration {
+    pub(in crate::bench) fn opens_after(&self, connection: u32) -> Duration {
         self.ramp
             .mul_f64(f64::from(connection) / f64::from(self.connections))
     }

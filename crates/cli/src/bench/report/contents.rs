@@ -5,39 +5,38 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::faults::Fault;
-use super::latency::{Latencies, Summary};
-use super::pace::Schedule;
-use super::plan::{Mode, Plan};
-use super::run::{Run, lock};
 use super::timeline::{Point, Timeline};
-use super::verdict::Verdict;
+use crate::bench::count::faults::Fault;
+use crate::bench::count::latency::{Latencies, Summary};
+use crate::bench::load::pace::Schedule;
+use crate::bench::load::plan::{Mode, Plan};
+use crate::bench::load::run::{Run, lock};
 
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
-    pub(super) format: &'static str,
-    pub(super) url: String,
-    pub(super) mode: &'static str,
-    pub(super) ended: Ended,
-    pub(super) environment: Environment,
-    pub(super) load: Load,
-    pub(super) seconds: f64,
-    pub(super) connections: Connections,
-    pub(super) handshake: Option<Summary>,
-    pub(super) messages: Messages,
-    pub(super) bytes: Bytes,
-    pub(super) latency: Option<Summary>,
-    pub(super) distribution: Vec<(f64, f64)>,
-    pub(super) timeline: Vec<Point>,
-    pub(super) errors: Vec<Fault>,
-    pub(super) thresholds: Vec<Verdict>,
+pub(in crate::bench) struct Report {
+    pub(in crate::bench) format: &'static str,
+    pub(in crate::bench) url: String,
+    pub(in crate::bench) mode: &'static str,
+    pub(in crate::bench) ended: Ended,
+    pub(in crate::bench) environment: Environment,
+    pub(in crate::bench) load: Load,
+    pub(in crate::bench) seconds: f64,
+    pub(in crate::bench) connections: Connections,
+    pub(in crate::bench) handshake: Option<Summary>,
+    pub(in crate::bench) messages: Messages,
+    pub(in crate::bench) bytes: Bytes,
+    pub(in crate::bench) latency: Option<Summary>,
+    pub(in crate::bench) distribution: Vec<(f64, f64)>,
+    pub(in crate::bench) timeline: Vec<Point>,
+    pub(in crate::bench) errors: Vec<Fault>,
+    pub(in crate::bench) thresholds: Vec<Verdict>,
     /// For plots.
     #[serde(skip)]
-    pub(super) latencies: Latencies,
+    pub(in crate::bench) latencies: Latencies,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Ended {
+pub(in crate::bench) enum Ended {
     #[serde(rename = "done")]
     Done,
     #[serde(rename = "interrupted")]
@@ -47,68 +46,80 @@ pub(super) enum Ended {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Environment {
-    pub(super) version: &'static str,
-    pub(super) os: &'static str,
-    pub(super) arch: &'static str,
-    pub(super) processors: usize,
-    pub(super) threads: usize,
-    pub(super) command: Vec<String>,
+pub(in crate::bench) struct Environment {
+    pub(in crate::bench) version: &'static str,
+    pub(in crate::bench) os: &'static str,
+    pub(in crate::bench) arch: &'static str,
+    pub(in crate::bench) processors: usize,
+    pub(in crate::bench) threads: usize,
+    pub(in crate::bench) command: Vec<String>,
     /// Milliseconds since 1970.
-    pub(super) started: u64,
+    pub(in crate::bench) started: u64,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Load {
-    pub(super) connections: u32,
-    pub(super) window: Option<usize>,
-    pub(super) rate: Option<u64>,
-    pub(super) ramp: f64,
-    pub(super) warmup: f64,
-    pub(super) duration: Option<f64>,
-    pub(super) messages: Option<u64>,
-    pub(super) payload: Option<PayloadShape>,
+pub(in crate::bench) struct Load {
+    pub(in crate::bench) connections: u32,
+    pub(in crate::bench) window: Option<usize>,
+    pub(in crate::bench) rate: Option<u64>,
+    pub(in crate::bench) ramp: f64,
+    pub(in crate::bench) warmup: f64,
+    pub(in crate::bench) duration: Option<f64>,
+    pub(in crate::bench) messages: Option<u64>,
+    pub(in crate::bench) payload: Option<PayloadShape>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct PayloadShape {
-    pub(super) kind: &'static str,
-    pub(super) bytes: usize,
-    pub(super) binary: bool,
+pub(in crate::bench) struct PayloadShape {
+    pub(in crate::bench) kind: &'static str,
+    pub(in crate::bench) bytes: usize,
+    pub(in crate::bench) binary: bool,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Connections {
-    pub(super) wanted: u32,
-    pub(super) opened: u64,
-    pub(super) failed: u64,
-    pub(super) lost: u64,
-    pub(super) reopened: u64,
-    pub(super) survived: u64,
-    pub(super) http2: u64,
-    pub(super) compressed: u64,
+pub(in crate::bench) struct Connections {
+    pub(in crate::bench) wanted: u32,
+    pub(in crate::bench) opened: u64,
+    pub(in crate::bench) failed: u64,
+    pub(in crate::bench) lost: u64,
+    pub(in crate::bench) reopened: u64,
+    pub(in crate::bench) survived: u64,
+    pub(in crate::bench) http2: u64,
+    pub(in crate::bench) compressed: u64,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Messages {
-    pub(super) sent: u64,
-    pub(super) received: u64,
-    pub(super) rate: f64,
-    pub(super) lost: u64,
-    pub(super) unsent: u64,
-    pub(super) late: u64,
+pub(in crate::bench) struct Messages {
+    pub(in crate::bench) sent: u64,
+    pub(in crate::bench) received: u64,
+    pub(in crate::bench) rate: f64,
+    pub(in crate::bench) lost: u64,
+    pub(in crate::bench) unsent: u64,
+    pub(in crate::bench) late: u64,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Bytes {
-    pub(super) sent: u64,
-    pub(super) received: u64,
-    pub(super) wire_sent: Option<u64>,
-    pub(super) wire_received: Option<u64>,
+pub(in crate::bench) struct Bytes {
+    pub(in crate::bench) sent: u64,
+    pub(in crate::bench) received: u64,
+    pub(in crate::bench) wire_sent: Option<u64>,
+    pub(in crate::bench) wire_received: Option<u64>,
+}
+
+/// A threshold, and what it was compared with.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::bench) struct Verdict {
+    pub(in crate::bench) condition: String,
+    /// In the unit of the condition's bound, microseconds for times; none where
+    /// nothing was measured, which fails too.
+    pub(in crate::bench) value: Option<f64>,
+    pub(in crate::bench) failed: bool,
+    #[serde(skip)]
+    pub(in crate::bench) is_time: bool,
 }
 
 impl Report {
-    pub(super) fn new(
+    pub(in crate::bench) fn new(
         run: &Run,
         timeline: &Timeline,
         schedule: &Schedule,
@@ -165,7 +176,7 @@ impl Report {
         }
     }
 
-    pub(super) fn errors(&self) -> u64 {
+    pub(in crate::bench) fn errors(&self) -> u64 {
         self.errors.iter().map(|fault| fault.count).sum()
     }
 }

@@ -8,20 +8,20 @@ use futures_util::task::AtomicWaker;
 use memchr::memmem::Finder;
 use tokio::sync::watch;
 
-use super::stamp::{find_token, token_finder};
+use crate::bench::message::stamp::{find_token, token_finder};
 
 /// What the sender has sent, once that is all.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) at: Instant,
+pub(in crate::bench) struct Sent {
+    pub(in crate::bench) at: Instant,
     /// All messages, those of the warm-up too.
-    pub(super) total: u64,
+    pub(in crate::bench) total: u64,
 }
 
 /// Counters are of messages times members. That suffices for a window: no member
 /// can be ahead of what was sent, so all that is missing is somebody's.
 #[derive(Debug)]
-pub(super) struct Fan {
+pub(in crate::bench) struct Fan {
     finder: Finder<'static>,
     /// Received, or passed over for good.
     passed: AtomicU64,
@@ -30,12 +30,12 @@ pub(super) struct Fan {
     wake_at: AtomicU64,
     sender: AtomicWaker,
     /// The number of the first message that is measured.
-    pub(super) first_measured: AtomicU64,
-    pub(super) all_sent: watch::Sender<Option<Sent>>,
+    pub(in crate::bench) first_measured: AtomicU64,
+    pub(in crate::bench) all_sent: watch::Sender<Option<Sent>>,
 }
 
 impl Fan {
-    pub(super) fn new(run: u32) -> Self {
+    pub(in crate::bench) fn new(run: u32) -> Self {
         Self {
             finder: token_finder(run),
             passed: AtomicU64::new(0),
@@ -48,17 +48,17 @@ impl Fan {
     }
 
     /// The number of a message, and its due time in nanoseconds, by its token.
-    pub(super) fn find(&self, message: &[u8]) -> Option<(u64, u64)> {
+    pub(in crate::bench) fn find(&self, message: &[u8]) -> Option<(u64, u64)> {
         find_token(&self.finder, message)
     }
 
     /// One more has to receive all.
-    pub(super) fn join(&self) {
+    pub(in crate::bench) fn join(&self) {
         self.members.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A member has got so many messages further.
-    pub(super) fn pass(&self, messages: u64) {
+    pub(in crate::bench) fn pass(&self, messages: u64) {
         let before = self.passed.fetch_add(messages, Ordering::AcqRel);
         if before + messages >= self.wake_at.load(Ordering::Acquire) {
             self.sender.wake();
@@ -66,13 +66,13 @@ impl Fan {
     }
 
     /// The sender goes on as if all had received what it has sent.
-    pub(super) fn pass_missing(&self, sent: u64) {
+    pub(in crate::bench) fn pass_missing(&self, sent: u64) {
         let all = sent * self.members.load(Ordering::Acquire);
         self.passed.fetch_max(all, Ordering::AcqRel);
     }
 
     /// A member will receive nothing more, having passed so many messages.
-    pub(super) fn leave(&self, passed: u64) {
+    pub(in crate::bench) fn leave(&self, passed: u64) {
         self.members.fetch_sub(1, Ordering::AcqRel);
         self.passed.fetch_sub(passed, Ordering::AcqRel);
         self.sender.wake();
@@ -80,7 +80,7 @@ impl Fan {
 
     /// How many messages wait for a member to receive them, where that is fewer than
     /// `window`; otherwise the sender is woken when it is.
-    pub(super) fn waiting(&self, sent: u64, window: u64, waker: &Waker) -> Option<u64> {
+    pub(in crate::bench) fn waiting(&self, sent: u64, window: u64, waker: &Waker) -> Option<u64> {
         let look = || {
             let members = self.members.load(Ordering::Acquire).max(1);
             let needed = (sent + 1).saturating_sub(window) * members;

@@ -13,7 +13,7 @@ const DIGITS: u8 = 3;
 
 /// How many latencies were how long, in nanoseconds.
 #[derive(Clone, Debug)]
-pub(super) struct Latencies(Histogram<u64>);
+pub(in crate::bench) struct Latencies(Histogram<u64>);
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -24,34 +24,34 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    pub(super) fn record(&mut self, latency: Duration) {
+    pub(in crate::bench) fn record(&mut self, latency: Duration) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.0.saturating_record(nanos);
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in crate::bench) fn add(&mut self, other: &Self) {
         // The bounds of both are the same.
         let _ = self.0.add(&other.0);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::bench) fn clear(&mut self) {
         self.0.reset();
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(in crate::bench) fn count(&self) -> u64 {
         self.0.len()
     }
 
     /// Microseconds that so many of a hundred kept within.
-    pub(super) fn percentile(&self, percentile: f64) -> Option<f64> {
+    pub(in crate::bench) fn percentile(&self, percentile: f64) -> Option<f64> {
         (!self.0.is_empty()).then(|| micros(self.0.value_at_percentile(percentile)))
     }
 
-    pub(super) fn max(&self) -> Option<f64> {
+    pub(in crate::bench) fn max(&self) -> Option<f64> {
         self.percentile(100.0)
     }
 
-    pub(super) fn summary(&self) -> Option<Summary> {
+    pub(in crate::bench) fn summary(&self) -> Option<Summary> {
         let at = |percentile| self.percentile(percentile);
         Some(Summary {
             count: self.count(),
@@ -70,7 +70,7 @@ impl Latencies {
     }
 
     /// Percentile and microseconds, the closer together the nearer to 100.
-    pub(super) fn distribution(&self) -> Vec<(f64, f64)> {
+    pub(in crate::bench) fn distribution(&self) -> Vec<(f64, f64)> {
         const TICKS: u32 = 5;
         self.0
             .iter_quantiles(TICKS)
@@ -85,7 +85,7 @@ impl Latencies {
     }
 
     /// How many were between two latencies in microseconds, up to the second.
-    pub(super) fn between(&self, from: f64, to: f64) -> u64 {
+    pub(in crate::bench) fn between(&self, from: f64, to: f64) -> u64 {
         let nanos = |micros: f64| (micros * 1e3) as u64;
         let below = |nanos| {
             if nanos == 0 {
@@ -101,21 +101,21 @@ impl Latencies {
 
 /// Latencies in microseconds.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Summary {
-    pub(super) count: u64,
-    pub(super) min: f64,
-    pub(super) mean: f64,
-    pub(super) stddev: f64,
-    pub(super) max: f64,
-    pub(super) p50: f64,
-    pub(super) p75: f64,
-    pub(super) p90: f64,
-    pub(super) p95: f64,
-    pub(super) p99: f64,
+pub(in crate::bench) struct Summary {
+    pub(in crate::bench) count: u64,
+    pub(in crate::bench) min: f64,
+    pub(in crate::bench) mean: f64,
+    pub(in crate::bench) stddev: f64,
+    pub(in crate::bench) max: f64,
+    pub(in crate::bench) p50: f64,
+    pub(in crate::bench) p75: f64,
+    pub(in crate::bench) p90: f64,
+    pub(in crate::bench) p95: f64,
+    pub(in crate::bench) p99: f64,
     #[serde(rename = "p99.9")]
-    pub(super) p99_9: f64,
+    pub(in crate::bench) p99_9: f64,
     #[serde(rename = "p99.99")]
-    pub(super) p99_99: f64,
+    pub(in crate::bench) p99_99: f64,
 }
 
 fn micros(nanos: u64) -> f64 {

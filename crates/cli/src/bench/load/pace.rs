@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 /// When the load begins, when the measurement, and when both end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Schedule {
-    pub(super) start: Instant,
-    pub(super) measured: Instant,
+pub(in crate::bench) struct Schedule {
+    pub(in crate::bench) start: Instant,
+    pub(in crate::bench) measured: Instant,
     /// Where the number of messages does not say it.
-    pub(super) until: Option<Instant>,
+    pub(in crate::bench) until: Option<Instant>,
 }
 
 impl Schedule {
-    pub(super) fn measures(&self, due: Instant) -> bool {
+    pub(in crate::bench) fn measures(&self, due: Instant) -> bool {
         due >= self.measured
     }
 
     /// Whether the end was so long ago.
-    pub(super) fn is_past(&self, time: Duration) -> bool {
+    pub(in crate::bench) fn is_past(&self, time: Duration) -> bool {
         self.until.is_some_and(|until| until.elapsed() >= time)
     }
 
@@ -28,7 +28,7 @@ impl Schedule {
 
 /// What decides when the next message is due.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rhythm {
+pub(in crate::bench) enum Rhythm {
     /// As soon as fewer than this wait for their answers.
     Window(usize),
     /// At fixed instants: this connection's are every `of`-th of all, from the
@@ -42,7 +42,7 @@ pub(super) enum Rhythm {
 
 /// The messages of one connection, also over several sockets.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(in crate::bench) struct Pace {
     rhythm: Rhythm,
     /// Messages that are still to be sent and measured; `None` is without end.
     quota: Option<u64>,
@@ -51,7 +51,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(rhythm: Rhythm, quota: Option<u64>) -> Self {
+    pub(in crate::bench) fn new(rhythm: Rhythm, quota: Option<u64>) -> Self {
         Self {
             rhythm,
             quota,
@@ -60,7 +60,7 @@ impl Pace {
     }
 
     /// The number of the next message, and when it was due, where that is now.
-    pub(super) fn due(
+    pub(in crate::bench) fn due(
         &self,
         schedule: &Schedule,
         now: Instant,
@@ -77,7 +77,7 @@ impl Pace {
     }
 
     /// When the next message is due at a rate, where there is one.
-    pub(super) fn alarm(&self, schedule: &Schedule) -> Option<Instant> {
+    pub(in crate::bench) fn alarm(&self, schedule: &Schedule) -> Option<Instant> {
         let Rhythm::Rate {
             per_second,
             first,
@@ -95,7 +95,7 @@ impl Pace {
     }
 
     /// The message was sent, or given up.
-    pub(super) fn advance(&mut self, schedule: &Schedule, due: Instant) {
+    pub(in crate::bench) fn advance(&mut self, schedule: &Schedule, due: Instant) {
         self.next += 1;
         if schedule.measures(due)
             && let Some(quota) = &mut self.quota
@@ -105,7 +105,7 @@ impl Pace {
     }
 
     /// Whether nothing is to be sent any more.
-    pub(super) fn is_over(&self, schedule: &Schedule, now: Instant) -> bool {
+    pub(in crate::bench) fn is_over(&self, schedule: &Schedule, now: Instant) -> bool {
         match self.rhythm {
             _ if self.quota == Some(0) => true,
             Rhythm::Window(_) => schedule.is_over(now),
@@ -114,18 +114,42 @@ impl Pace {
     }
 
     /// Messages that are still to be sent, where their number is fixed.
-    pub(super) fn left(&self) -> u64 {
+    pub(in crate::bench) fn left(&self) -> u64 {
         self.quota.unwrap_or(0)
     }
 
     /// Gives up what was due before `now`; tells how many that would have been measured.
-    pub(super) fn skip(&mut self, schedule: &Schedule, now: Instant) -> u64 {
-        let mut skipped = 0;
-        while let Some(due) = self.alarm(schedule).filter(|due| *due < now) {
-            self.advance(schedule, due);
-            skipped += u64::from(schedule.measures(due));
+    pub(in crate::bench) fn skip(&mut self, schedule: &Schedule, now: Instant) -> u64 {
+        let end = schedule.until.map_or(now, |until| until.min(now));
+        let upto = self.due_before(schedule, end);
+        if upto <= self.next {
+            return 0;
+        }
+        let first = self.due_before(schedule, schedule.measured).max(self.next);
+        let skipped = upto
+            .saturating_sub(first)
+            .min(self.quota.unwrap_or(u64::MAX));
+        self.next = upto;
+        if let Some(quota) = &mut self.quota {
+            *quota -= skipped;
         }
         skipped
+    }
+
+    /// How many messages are due before this instant, from the start on, at a rate.
+    fn due_before(&self, schedule: &Schedule, instant: Instant) -> u64 {
+        let Rhythm::Rate {
+            per_second,
+            first,
+            of,
+        } = self.rhythm
+        else {
+            return 0;
+        };
+        let nanos = instant.saturating_duration_since(schedule.start).as_nanos();
+        let all = (nanos * u128::from(per_second)).div_ceil(1_000_000_000);
+        let mine = all.saturating_sub(u128::from(first));
+        u64::try_from(mine.div_ceil(u128::from(of.max(1)))).unwrap_or(u64::MAX)
     }
 }
 
@@ -191,5 +215,29 @@ mod tests {
         pace.advance(&schedule, now);
         assert_eq!(pace.due(&schedule, now, 0), None);
         assert!(pace.is_over(&schedule, now));
+    }
+
+    #[test]
+    fn counting_what_is_due_agrees_with_going_through_it() {
+        let schedule = schedule(1, 1);
+        for (per_second, of) in [(7, 1), (1_000, 3), (333, 7)] {
+            for first in 0..of {
+                let rhythm = Rhythm::Rate {
+                    per_second,
+                    first,
+                    of,
+                };
+                let mut pace = Pace::new(rhythm, None);
+                let end = schedule.start + Duration::from_millis(1_234);
+                let mut measured = 0;
+                while let Some(due) = pace.alarm(&schedule).filter(|due| *due < end) {
+                    pace.advance(&schedule, due);
+                    measured += u64::from(schedule.measures(due));
+                }
+                let mut skipping = Pace::new(rhythm, None);
+                assert_eq!(skipping.skip(&schedule, end), measured);
+                assert_eq!(skipping.next, pace.next, "{per_second} {first} {of}");
+            }
+        }
     }
 }

@@ -15,19 +15,19 @@ const MOST_SHOWN: usize = 300;
 
 /// Errors of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Fault {
-    pub(super) kind: String,
-    pub(super) count: u64,
+pub(in crate::bench) struct Fault {
+    pub(in crate::bench) kind: String,
+    pub(in crate::bench) count: u64,
     /// The first of them.
-    pub(super) example: String,
+    pub(in crate::bench) example: String,
 }
 
 /// The errors of a run, by kind.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<BTreeMap<String, Fault>>);
+pub(in crate::bench) struct Faults(Mutex<BTreeMap<String, Fault>>);
 
 impl Faults {
-    pub(super) fn count(&self, kind: &str, example: impl FnOnce() -> String) {
+    pub(in crate::bench) fn count(&self, kind: &str, example: impl FnOnce() -> String) {
         let mut kinds = self.lock();
         let known = kinds.contains_key(kind) || kinds.len() < MOST_KINDS;
         let kind = if known { kind } else { "other" };
@@ -41,12 +41,12 @@ impl Faults {
             .count += 1;
     }
 
-    pub(super) fn total(&self) -> u64 {
+    pub(in crate::bench) fn total(&self) -> u64 {
         self.lock().values().map(|fault| fault.count).sum()
     }
 
     /// All of them, the most frequent first.
-    pub(super) fn by_kind(&self) -> Vec<Fault> {
+    pub(in crate::bench) fn by_kind(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self.lock().values().cloned().collect();
         faults.sort_by_key(|fault| std::cmp::Reverse(fault.count));
         faults
@@ -58,7 +58,7 @@ impl Faults {
 }
 
 /// The kind of an error of connecting.
-pub(super) fn kind_of_error(error: &Error) -> String {
+pub(in crate::bench) fn kind_of_error(error: &Error) -> String {
     match error {
         Error::Refused(refusal) => format!("refused-{}", refusal.status.as_u16()),
         Error::Timeout { step, .. } => format!("{}-timeout", kind_of_step(*step)),
@@ -84,7 +84,7 @@ fn kind_of_step(step: Step) -> &'static str {
 }
 
 /// The kind of a connection's end that nobody asked for.
-pub(super) fn kind_of_end(closed: Option<&Closed>) -> String {
+pub(in crate::bench) fn kind_of_end(closed: Option<&Closed>) -> String {
     let code = closed.map_or(1006, |closed| closed.code.get());
     format!("closed-{code}")
 }

@@ -9,12 +9,12 @@ use longwire::{Error, Socket};
 use tokio::time::{sleep, timeout};
 
 use super::fan_out::Part;
-use super::faults::{kind_of_end, kind_of_error};
 use super::pace::{Pace, Schedule};
 use super::plan::Mode;
 use super::run::{Lane, lock};
 use super::sending::End;
 use super::{echo, idle};
+use crate::bench::count::faults::{kind_of_end, kind_of_error};
 
 /// Wait before a connection is opened again, doubled with each try that fails.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -63,6 +63,15 @@ impl Work {
         }
     }
 
+    /// Nothing is done any more with this connection, while others go on.
+    fn end(&mut self, lane: &Lane) {
+        lane.run.gauges.gone.up();
+        lane.run.changed.notify_one();
+        if let Self::FanOut(part) = self {
+            part.end(lane);
+        }
+    }
+
     /// Counts what was not done.
     fn leave(self, lane: &Lane, schedule: &Schedule) {
         let now = Instant::now();
@@ -83,7 +92,7 @@ impl Work {
 
 /// Opens the connection when it is its turn, and keeps it at work until the run
 /// ends.
-pub(super) async fn hold(lane: Arc<Lane>, connection: u32) {
+pub(in crate::bench) async fn hold(lane: Arc<Lane>, connection: u32) {
     let run = Arc::clone(&lane.run);
     let at = run.epoch + run.plan.opens_after(connection);
     tokio::select! {
@@ -105,10 +114,10 @@ pub(super) async fn hold(lane: Arc<Lane>, connection: u32) {
     if let Some(work) = work {
         return keep(&lane, connection, work, opened, schedule).await;
     }
-    run.gauges.gone.up();
-    run.changed.notify_one();
+    let mut work = Work::new(&lane, connection);
+    work.end(&lane);
     give_up(&lane, schedule).await;
-    Work::new(&lane, connection).leave(&lane, &schedule);
+    work.leave(&lane, &schedule);
 }
 
 /// Works with this socket, and those opened after it, until the run ends.
@@ -140,8 +149,7 @@ async fn keep(
             }
         }
         if !run.plan.reconnect {
-            run.gauges.gone.up();
-            run.changed.notify_one();
+            work.end(lane);
             give_up(lane, schedule).await;
             return work.leave(lane, &schedule);
         }

@@ -5,33 +5,33 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::latency::Latencies;
-use super::run::{Lane, Run};
-use super::tally::{Counts, Tally};
+use crate::bench::count::latency::Latencies;
+use crate::bench::count::tally::{Counts, Tally};
+use crate::bench::load::run::{Lane, Run};
 
 /// Points of a time line at most; a longer one is made of longer points.
 const MOST_POINTS: usize = 3_600;
 
 /// What happened in a second, or in several of a long run.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Point {
+pub(in crate::bench) struct Point {
     /// Since the measurement began.
-    pub(super) second: f64,
+    pub(in crate::bench) second: f64,
     /// In a second.
-    pub(super) sent: f64,
+    pub(in crate::bench) sent: f64,
     /// In a second.
-    pub(super) received: f64,
-    pub(super) errors: u64,
+    pub(in crate::bench) received: f64,
+    pub(in crate::bench) errors: u64,
     /// Connections open at its end.
-    pub(super) open: u64,
+    pub(in crate::bench) open: u64,
     /// Microseconds; the worst second's, where there are several.
-    pub(super) p50: Option<f64>,
-    pub(super) p99: Option<f64>,
-    pub(super) max: Option<f64>,
+    pub(in crate::bench) p50: Option<f64>,
+    pub(in crate::bench) p99: Option<f64>,
+    pub(in crate::bench) max: Option<f64>,
 }
 
 /// Collects what the threads have counted.
-pub(super) struct Timeline {
+pub(in crate::bench) struct Timeline {
     began: Instant,
     last: Instant,
     errors: u64,
@@ -46,7 +46,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    pub(super) fn new(began: Instant, run: &Run) -> Self {
+    pub(in crate::bench) fn new(began: Instant, run: &Run) -> Self {
         Self {
             began,
             last: began,
@@ -60,7 +60,7 @@ impl Timeline {
     }
 
     /// Takes what was counted since the last time, as a point.
-    pub(super) fn take(&mut self, lanes: &[Arc<Lane>], run: &Run) {
+    pub(in crate::bench) fn take(&mut self, lanes: &[Arc<Lane>], run: &Run) {
         let now = Instant::now();
         self.second.clear();
         for lane in lanes {
@@ -95,7 +95,7 @@ impl Timeline {
     }
 
     /// Takes the rest, which is no point where it is a small part of a second.
-    pub(super) fn finish(&mut self, lanes: &[Arc<Lane>], run: &Run) {
+    pub(in crate::bench) fn finish(&mut self, lanes: &[Arc<Lane>], run: &Run) {
         const LEAST: f64 = 0.5;
         let whole = self.last.elapsed().as_secs_f64() >= LEAST || self.points.is_empty();
         self.take(lanes, run);
@@ -109,27 +109,27 @@ impl Timeline {
     }
 
     /// How often a point is to be taken, in seconds.
-    pub(super) fn each(&self) -> u32 {
+    pub(in crate::bench) fn each(&self) -> u32 {
         self.each
     }
 
-    pub(super) fn began(&self) -> Instant {
+    pub(in crate::bench) fn began(&self) -> Instant {
         self.began
     }
 
-    pub(super) fn last(&self) -> Option<&Point> {
+    pub(in crate::bench) fn last(&self) -> Option<&Point> {
         self.points.last()
     }
 
-    pub(super) fn points(&self) -> &[Point] {
+    pub(in crate::bench) fn points(&self) -> &[Point] {
         &self.points
     }
 
-    pub(super) fn counts(&self) -> &Counts {
+    pub(in crate::bench) fn counts(&self) -> &Counts {
         &self.total.counts
     }
 
-    pub(super) fn latencies(&self) -> &Latencies {
+    pub(in crate::bench) fn latencies(&self) -> &Latencies {
         &self.total.latencies
     }
 }

@@ -11,7 +11,11 @@ use super::run::Lane;
 use super::sending::End;
 
 /// Holds the connection until the run is over or the connection is.
-pub(super) async fn hold(lane: &Arc<Lane>, socket: &mut Socket, schedule: Schedule) -> End {
+pub(in crate::bench) async fn hold(
+    lane: &Arc<Lane>,
+    socket: &mut Socket,
+    schedule: Schedule,
+) -> End {
     let over = Arc::clone(&lane.run).over();
     tokio::pin!(over);
     let until = async {

@@ -2,7 +2,7 @@
 
 /// An axis's scale.
 #[derive(Clone, Debug)]
-pub(super) enum Scale {
+pub(in crate::bench) enum Scale {
     /// From zero to this.
     Linear { max: f64 },
     /// From one to the other, by their logarithms.
@@ -20,7 +20,7 @@ const MOST_TICKS: f64 = 20.0;
 
 impl Scale {
     /// From zero to a round number not below any of the values.
-    pub(super) fn linear(values: impl Iterator<Item = f64>) -> Self {
+    pub(in crate::bench) fn linear(values: impl Iterator<Item = f64>) -> Self {
         let max = values.fold(0.0, f64::max);
         let step = step(max);
         Self::Linear {
@@ -29,7 +29,7 @@ impl Scale {
     }
 
     /// From a power of ten, or twice or five times one, to another.
-    pub(super) fn log(values: impl Iterator<Item = f64> + Clone) -> Self {
+    pub(in crate::bench) fn log(values: impl Iterator<Item = f64> + Clone) -> Self {
         let positive = values.filter(|value| *value > 0.0);
         let min = positive.clone().fold(f64::INFINITY, f64::min);
         let max = positive.fold(0.0, f64::max);
@@ -45,7 +45,7 @@ impl Scale {
     }
 
     /// Up to the percentile of one in so many.
-    pub(super) fn nines(count: u64) -> Self {
+    pub(in crate::bench) fn nines(count: u64) -> Self {
         let nines = (count.max(10) as f64).log10().ceil();
         Self::Nines {
             max: 100.0 - 100.0 / 10f64.powf(nines),
@@ -53,7 +53,7 @@ impl Scale {
     }
 
     /// Where the value is: 0 at the start of the axis, 1 at its end.
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(in crate::bench) fn at(&self, value: f64) -> f64 {
         let at = match self {
             Self::Linear { max } => value / max,
             Self::Log { min, max } => (value.max(*min) / min).ln() / (max / min).ln(),
@@ -63,7 +63,7 @@ impl Scale {
     }
 
     /// The value at that place.
-    pub(super) fn value(&self, at: f64) -> f64 {
+    pub(in crate::bench) fn value(&self, at: f64) -> f64 {
         match self {
             Self::Linear { max } => at * max,
             Self::Log { min, max } => min * (max / min).powf(at),
@@ -72,7 +72,7 @@ impl Scale {
     }
 
     /// Round values along the axis.
-    pub(super) fn ticks(&self) -> Vec<f64> {
+    pub(in crate::bench) fn ticks(&self) -> Vec<f64> {
         match self {
             Self::Linear { max } => {
                 let step = step(*max);

@@ -21,14 +21,14 @@ enum Part {
 
 /// A text with placeholders.
 #[derive(Clone, Debug)]
-pub(super) struct Template {
+pub(in crate::bench) struct Template {
     parts: Vec<Part>,
     binary: bool,
 }
 
 /// Why a text is no template.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TemplateError {
+pub(in crate::bench) enum TemplateError {
     #[error(
         "expected one of {{{{seq}}}}, {{{{connection}}}}, {{{{time}}}}, {{{{token}}}}, \
          {{{{words:N}}}} and {{{{bytes:N}}}} in the template, got {{{{{0}}}}}"
@@ -41,7 +41,7 @@ pub(super) enum TemplateError {
 }
 
 impl Template {
-    pub(super) fn parse(text: &str, binary: bool) -> Result<Self, TemplateError> {
+    pub(in crate::bench) fn parse(text: &str, binary: bool) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("{{") {
@@ -58,18 +58,18 @@ impl Template {
         Ok(Self { parts, binary })
     }
 
-    pub(super) fn has_token(&self) -> bool {
+    pub(in crate::bench) fn has_token(&self) -> bool {
         self.parts.contains(&Part::Token)
     }
 
     /// Whether two messages of it differ, so that one is not taken for the other.
-    pub(super) fn varies(&self) -> bool {
+    pub(in crate::bench) fn varies(&self) -> bool {
         let varies = |part: &Part| matches!(part, Part::Sequence | Part::Token);
         self.parts.iter().any(varies)
     }
 
     /// Appends the message that carries this stamp.
-    pub(super) fn render(&self, stamp: &Stamp, to: &mut Vec<u8>) {
+    pub(in crate::bench) fn render(&self, stamp: &Stamp, to: &mut Vec<u8>) {
         let mut chance = Chance::new(stamp.seed());
         for part in &self.parts {
             // A vector takes all that is written.

@@ -6,12 +6,12 @@ use comfy_table::presets;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use owo_colors::OwoColorize as _;
 
-use super::latency::Summary;
-use super::report::{Ended, Report};
+use super::contents::{Ended, Report};
 use super::show;
+use crate::bench::count::latency::Summary;
 use crate::output::harmless;
 
-pub(super) fn print(report: &Report) -> io::Result<()> {
+pub(in crate::bench) fn print(report: &Report) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     let to = &mut stdout;
     head(report, to)?;
@@ -137,7 +137,7 @@ fn messages(report: &Report, to: &mut impl Write) -> io::Result<()> {
         (messages.unsent, "unsent: due, and not sent before the end"),
         (
             messages.late,
-            "late: sent more than 10 ms after they were due",
+            "late: sent more than 10 ms after they were due, as the connection or this machine was busy",
         ),
     ] {
         if count > 0 {
