@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
@@ -60,6 +61,8 @@ struct Connection<'b> {
     conn: u64,
     peer: String,
     clock: Clock,
+    /// Whether it was told to be open, and not yet to be over.
+    is_open: AtomicBool,
 }
 
 /// Leads a client's connection to its end.
@@ -69,12 +72,15 @@ pub(super) async fn serve(between: &Between, conn: u64, client: Stream, peer: St
         conn,
         peer,
         clock: Clock::start(),
+        is_open: AtomicBool::new(false),
     };
     tokio::select! {
-        // First, so that it may say that it was stopped.
-        biased;
         () = connection.lead(client) => {}
-        () = between.sink.stopped() => {}
+        () = between.sink.stopped() => {
+            if connection.is_open.load(Ordering::Relaxed) {
+                connection.end("proxy", "it was stopped");
+            }
+        }
     }
 }
 
@@ -222,7 +228,6 @@ impl Connection<'_> {
                 over = &mut up => (Side::Client, over),
                 over = &mut down => (Side::Server, over),
                 () = lifetime => (Side::Client, Over::Lost),
-                () = between.sink.stopped() => return self.end("proxy", "it was stopped"),
             };
             // What the other side has still to say.
             let last = match (side, &over) {
@@ -261,10 +266,7 @@ impl Connection<'_> {
                 } else {
                     LOST_WITHIN
                 };
-                tokio::select! {
-                    _ = timeout(most, silence) => {}
-                    () = between.sink.stopped() => {}
-                }
+                let _ = timeout(most, silence).await;
             }
         }
     }
@@ -355,6 +357,11 @@ impl Connection<'_> {
     }
 
     fn tell(&self, what: What) {
+        match &what {
+            What::Open(_) => self.is_open.store(true, Ordering::Relaxed),
+            What::End(_) => self.is_open.store(false, Ordering::Relaxed),
+            _ => {}
+        }
         self.clock.tell(&self.between.sink, self.conn, what);
     }
 }

@@ -133,23 +133,40 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
     };
     let connections = accept(&doors, &between).await;
     drop(doors);
+    finish(
+        wanted.record.as_deref(),
+        args,
+        files.recording.as_ref(),
+        connections,
+        &between.sink,
+    )
+}
+
+/// Says what was recorded, and writes the HAR file.
+fn finish(
+    record: Option<&Path>,
+    args: &BetweenArgs,
+    recording: Option<&RecordingFile>,
+    connections: u64,
+    sink: &Sink,
+) -> ExitCode {
     // Behind the ^C that a terminal shows.
-    if std::io::stderr().is_terminal() {
+    if io::stderr().is_terminal() {
         anstream::eprintln!();
     }
-    let recorded = match &wanted.record {
+    let recorded = match record {
         Some(path) => format!(", recorded in {}", path.display()),
         None => String::new(),
     };
     output::note(&format!("stopped: {connections} connections{recorded}"));
-    let mut code = match between.sink.failure() {
+    let mut code = match sink.failure() {
         None | Some(Failure::Stdout) => ExitCode::SUCCESS,
         Some(Failure::Recording(error)) => {
             output::error(&format!("could not record any more: {error}"));
             ExitCode::FAILURE
         }
     };
-    if let (Some(out), Some(recording)) = (&args.har, &files.recording)
+    if let (Some(out), Some(recording)) = (&args.har, recording)
         && let Err(error) = har::export(recording.path(), out)
     {
         output::error(&error);

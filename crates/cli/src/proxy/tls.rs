@@ -26,6 +26,8 @@ pub(super) fn of(args: &TlsArgs, listen: &str) -> Result<Option<ServerTls>, Stri
 
 /// The stream behind a client's handshake, or why there is none.
 pub(super) async fn accept(tls: &ServerTls, client: Stream) -> Result<Stream, String> {
+    // Where the files cannot be used now, the certificate stays as it was.
+    let _ = tls.reload();
     match tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(client)).await {
         Ok(Ok(stream)) => Ok(Box::new(stream)),
         Ok(Err(error)) => Err(format!("no TLS handshake: {error}")),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::program::longwire;
 
 /// How long to wait for what has to come.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A proxy on a free port, stopped with the test.
 pub(crate) struct Between {
@@ -107,7 +107,7 @@ impl Between {
                         return lines;
                     }
                 }
-                Err(_) => panic!("expected a line with {part:?}, got {lines:?}"),
+                Err(error) => panic!("expected a line with {part:?}, got {lines:?}: {error}"),
             }
         }
     }

@@ -8,7 +8,8 @@ use crate::between::{Between, messages};
 use crate::program::{Serve, run};
 
 fn lines(count: usize) -> String {
-    (0..count).map(|line| format!("{line}\n")).collect()
+    let lines: Vec<String> = (0..count).map(|line| format!("{line}\n")).collect();
+    lines.concat()
 }
 
 fn stdout(arguments: &[&str], input: &str) -> String {

@@ -65,8 +65,8 @@ fn answers_that_differ_are_shown_and_fields_that_change_are_left_out() {
     let file = folder.file("session.jsonl");
     let serve = Serve::start();
     // The chat complains about what is no message, with the date.
-    let fine = r#"{"type":"message","text":"Hi","id":1,"date":0}"#;
-    record(&file, &serve, "/chat", &format!("{fine}\nnonsense\n"));
+    let greeting = r#"{"type":"message","text":"Hi","id":1,"date":0}"#;
+    record(&file, &serve, "/chat", &format!("{greeting}\nnonsense\n"));
     let replayed = replay(&file, &[&serve.url("")]);
     assert_eq!(replayed.code, Some(1), "{}", replayed.stderr);
     assert!(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use longwire::{ClientBuilder, ClosedBy, Error, Message, Receiver, Sender};
+use longwire::{ClientBuilder, ClosedBy, Error, Event, Message, Receiver, Sender};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -16,6 +16,9 @@ use crate::args::proxy::Speed;
 
 /// Bytes of answers that are held at most.
 const MOST_ANSWERS: usize = 512 << 20;
+
+/// The ping that a connection begins with at full speed.
+const ARRIVAL: &[u8] = b"replay";
 
 /// Where and how a script is played.
 #[derive(Debug)]
@@ -69,6 +72,9 @@ pub(super) async fn play(script: &Script, settings: &Settings) -> Result<Played,
                 Ok((sender, receiver)) => {
                     let closes = matches!(recorded.answers.last(), Some(Answer::Close(_)));
                     let playing = Playing::new(sender, receiver, closes, Arc::clone(&held));
+                    if settings.speed == Speed::Max {
+                        playing.arrive(settings.within).await;
+                    }
                     open.insert(step.conn, playing);
                 }
                 Err(Error::Refused(refusal)) if is_refused(recorded) => {
@@ -133,6 +139,8 @@ struct Playing {
     answers: Arc<Mutex<Vec<Answer>>>,
     /// How many have come.
     count: watch::Receiver<usize>,
+    /// Whether the server has answered a ping.
+    ponged: watch::Receiver<bool>,
     reading: JoinHandle<()>,
     /// How many of the recorded answers are to be waited for.
     due: usize,
@@ -144,9 +152,11 @@ impl Playing {
     fn new(sender: Sender, receiver: Receiver, closes: bool, held: Arc<AtomicUsize>) -> Self {
         let answers = Arc::default();
         let (counting, count) = watch::channel(0);
+        let (ponging, ponged) = watch::channel(false);
         let reading = Reading {
             answers: Arc::clone(&answers),
             counting,
+            ponging,
             held,
             closes,
         };
@@ -154,9 +164,19 @@ impl Playing {
             sender,
             answers,
             count,
+            ponged,
             reading: tokio::spawn(reading.run(receiver)),
             due: 0,
             missed: 0,
+        }
+    }
+
+    /// Waits until the server is there for this connection: it may answer the
+    /// handshake before that, and what others say meanwhile would not be heard.
+    async fn arrive(&self, within: Duration) {
+        let mut ponged = self.ponged.clone();
+        if self.sender.ping(ARRIVAL).await.is_ok() {
+            let _ = timeout(within, ponged.wait_for(|ponged| *ponged)).await;
         }
     }
 
@@ -222,6 +242,7 @@ impl Playing {
 struct Reading {
     answers: Arc<Mutex<Vec<Answer>>>,
     counting: watch::Sender<usize>,
+    ponging: watch::Sender<bool>,
     held: Arc<AtomicUsize>,
     /// Whether the server's Close frame is one of the recorded answers.
     closes: bool,
@@ -229,7 +250,15 @@ struct Reading {
 
 impl Reading {
     async fn run(self, mut receiver: Receiver) {
-        while let Some(Ok(message)) = receiver.next().await {
+        while let Some(Ok(event)) = receiver.next_event().await {
+            let message = match event {
+                Event::Message(message) => message,
+                Event::Pong(payload) if payload == ARRIVAL => {
+                    self.ponging.send_replace(true);
+                    continue;
+                }
+                _ => continue,
+            };
             let before = self.held.fetch_add(message.len(), Ordering::Relaxed);
             if before + message.len() > MOST_ANSWERS {
                 break;
