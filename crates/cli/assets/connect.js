@@ -16,7 +16,7 @@ export function startConnectPanel(panel) {
   const problem = find(".problem");
   let socket = null;
 
-  find("#url").value = routeURL("echo");
+  find("#url").value = routeURL(document.getElementById("main").dataset.socket ?? "echo");
 
   // Calls the API and shows what it throws, which is as much an answer as an event is.
   async function attempt(call) {

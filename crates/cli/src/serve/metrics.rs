@@ -66,6 +66,7 @@ impl Metrics {
         let metrics = self.clone();
         let bound = Server::new()
             .max_connections(MOST_CONNECTIONS)
+            .log_requests(false)
             .page("/metrics", move |_| {
                 let text = metrics.text();
                 async move { answer(StatusCode::OK, text, TEXT) }

@@ -72,9 +72,20 @@ const PANELS: [(&str, &str); 4] = [
 /// Where the page says which of its panels are for nothing here.
 const MARK: &str = "<main id=\"main\">";
 
-/// The page without the panels whose sockets are not among these.
-fn with_panels(page: &'static str, sockets: &[String]) -> Cow<'static, str> {
-    let has = |path: &str| sockets.iter().any(|known| known == path);
+/// Which sockets there are, for the page in this folder.
+pub(super) struct Sockets {
+    pub(super) folder: String,
+    pub(super) paths: Vec<String>,
+}
+
+/// The page without the panels whose sockets are not there, and with one that is.
+fn with_panels(page: &'static str, sockets: &Sockets) -> Cow<'static, str> {
+    let Sockets { folder, paths } = sockets;
+    let has = |path: &str| {
+        paths
+            .iter()
+            .any(|known| *known == format!("{folder}{path}"))
+    };
     let without: Vec<_> = PANELS
         .iter()
         .filter(|(_, path)| !has(path))
@@ -83,15 +94,28 @@ fn with_panels(page: &'static str, sockets: &[String]) -> Cow<'static, str> {
     if without.is_empty() {
         return page.into();
     }
-    let marked = format!("<main id=\"main\" data-without=\"{}\">", without.join(" "));
+    let first = paths.iter().find(|path| !path.ends_with('*'));
+    let first = first.map(|path| format!(" data-socket=\"{}\"", attribute(path)));
+    let marked = format!(
+        "<main id=\"main\" data-without=\"{}\"{}>",
+        without.join(" "),
+        first.unwrap_or_default()
+    );
     page.replacen(MARK, &marked, 1).into()
+}
+
+/// Text as the value of an attribute has it.
+fn attribute(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
 }
 
 /// Answers a request for a file. Panels of sockets that are not there are left out.
 pub(super) fn serve(
     request: &Request<RequestBody>,
     asset: Asset,
-    sockets: &[String],
+    sockets: &Sockets,
 ) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = Response::new(Body::from("expected the method GET or HEAD\n"));
@@ -129,10 +153,20 @@ mod tests {
     #[test]
     fn panels_of_sockets_that_are_not_there_are_left_out() {
         let page = include_str!("../../assets/index.html");
-        let all = PANELS.map(|(_, path)| path.to_owned());
-        assert_eq!(with_panels(page, &all), page);
-        let some = with_panels(page, &["/echo".to_owned()]);
-        assert!(some.contains("<main id=\"main\" data-without=\"chat routes\">"));
+        let sockets = |folder: &str, paths: &[&str]| Sockets {
+            folder: folder.to_owned(),
+            paths: paths.iter().map(ToString::to_string).collect(),
+        };
+        let all = PANELS.map(|(_, path)| path);
+        assert_eq!(with_panels(page, &sockets("", &all)), page);
+        let some = with_panels(page, &sockets("", &["/echo"]));
+        assert!(
+            some.contains("<main id=\"main\" data-without=\"chat routes\" data-socket=\"/echo\">")
+        );
+        let elsewhere = with_panels(page, &sockets("/status", &["/a\"b", "/echo"]));
+        let all = "latency flood chat routes";
+        let expected = format!("data-without=\"{all}\" data-socket=\"/a&quot;b\">");
+        assert!(elsewhere.contains(&expected));
     }
 
     #[test]

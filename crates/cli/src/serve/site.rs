@@ -363,15 +363,19 @@ impl Building<'_> {
     /// The page, and the view of connections on it.
     fn page(&mut self, path: &str) {
         let folder = path.trim_end_matches('/').to_owned();
+        let sockets = Arc::new(page::Sockets {
+            folder: folder.clone(),
+            paths: self.sockets.clone(),
+        });
         for (file, asset) in page::ASSETS {
             let kept = self.kept.clone();
-            let routes = self.sockets.clone();
+            let sockets = sockets.clone();
             let answer = move |request: Request<RequestBody>| {
-                let (kept, routes) = (kept.clone(), routes.clone());
+                let (kept, sockets) = (kept.clone(), sockets.clone());
                 async move {
                     match refused(&kept, &request).await {
                         Some(refusal) => refusal,
-                        None => page::serve(&request, asset, &routes),
+                        None => page::serve(&request, asset, &sockets),
                     }
                 }
             };

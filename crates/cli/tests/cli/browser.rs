@@ -82,6 +82,11 @@ fn two_sockets_of_a_page_share_one_http2_connection() {
     assert_eq!(log.matches("method=CONNECT").count(), 2, "{log}");
 }
 
+#[test]
+fn the_page_shows_connections_and_closes_them() {
+    play_with("page-connections", &["--view-close"], |_| String::new());
+}
+
 /// The browser's path if all that a scenario needs is here.
 ///
 /// # Panics

@@ -16,6 +16,14 @@ mod prompt;
 
 mod serve;
 
+mod service;
+
+mod services;
+
+mod access;
+
+mod operation;
+
 mod nginx;
 
 mod bench;

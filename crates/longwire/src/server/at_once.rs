@@ -16,7 +16,7 @@ use longwire_proto::handshake::server::{Offer, check_head};
 use super::Site;
 use super::asked::{Asked, Decided};
 use super::head::read_head;
-use super::service::{Begun, log};
+use super::service::Begun;
 use super::upgraded::Agreed;
 
 /// What a 101 takes, but for long extensions and what a hook adds.
@@ -46,7 +46,7 @@ pub(super) fn accept_at_once(
     };
     match decided {
         Ok((response, agreed)) => {
-            log(&Method::GET, agreed.info.uri.path(), response.status());
+            site.log(&Method::GET, agreed.info.uri.path(), response.status());
             Ok(Accepted {
                 agreed,
                 head_len,

@@ -24,7 +24,7 @@ const WELL_KNOWN: &str = ".well-known";
 pub struct Files {
     folder: PathBuf,
     prefix: String,
-    files: ServeDir,
+    dir: ServeDir,
 }
 
 impl Files {
@@ -33,7 +33,7 @@ impl Files {
         let folder = folder.into();
         Self {
             prefix: path.trim_end_matches('/').to_owned(),
-            files: ServeDir::new(&folder),
+            dir: ServeDir::new(&folder),
             folder,
         }
     }
@@ -56,7 +56,7 @@ impl Files {
         if !self.has(request.uri().path()).await {
             return plain(StatusCode::NOT_FOUND, "404 Not Found\n");
         }
-        let mut response = match self.files.clone().call(request).await {
+        let mut response = match self.dir.clone().call(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
         };

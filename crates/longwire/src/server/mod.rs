@@ -71,7 +71,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use longwire_proto::MemoryBudget;
 
 pub use body::Body;
@@ -131,6 +131,7 @@ pub struct Server {
     tls: Option<ServerTls>,
     http2: Http2,
     observer: Option<Arc<dyn Observer>>,
+    requests_logged: bool,
 }
 
 impl Default for Server {
@@ -150,6 +151,7 @@ impl Default for Server {
             tls: None,
             http2: Http2::default(),
             observer: None,
+            requests_logged: true,
         }
     }
 }
@@ -319,6 +321,14 @@ impl Server {
         self
     }
 
+    /// Whether each request and its answer are logged, at the level `INFO`: they are.
+    /// What is asked all the time, as metrics are, would fill a log.
+    #[must_use]
+    pub fn log_requests(mut self, logged: bool) -> Self {
+        self.requests_logged = logged;
+        self
+    }
+
     /// As [`Server::bind`], with a listener that is open already, as a service manager
     /// may hand it over. Where the server has threads, they accept from this one.
     ///
@@ -400,6 +410,7 @@ impl Server {
             tls,
             http2: self.http2,
             observer: self.observer,
+            requests_logged: self.requests_logged,
         })
     }
 }
@@ -421,6 +432,7 @@ struct Site {
     caps: Arc<Caps>,
     tls_config: Option<Arc<rustls::ServerConfig>>,
     observer: Option<Arc<dyn Observer>>,
+    requests_logged: bool,
 }
 
 impl std::fmt::Debug for Site {
@@ -454,6 +466,13 @@ impl Site {
                 .max_by_key(|(_, route)| route.path.len())
                 .map(|(at, _)| at)
         })
+    }
+
+    /// Logs a request that has its response.
+    fn log(&self, method: &Method, path: &str, status: StatusCode) {
+        if self.requests_logged {
+            tracing::info!(%method, %path, status = status.as_u16(), "request");
+        }
     }
 
     /// Tells the observer, where there is one.

@@ -83,7 +83,7 @@ impl Requests {
             tracing::error!(%method, %uri, "the handler of a request panicked");
             internal_error()
         });
-        log(&method, uri.path(), response.status());
+        site.log(&method, uri.path(), response.status());
         if let Some(started) = started {
             site.observe(|observer| observer.handshake(response.status(), started.elapsed()));
         }
@@ -164,11 +164,6 @@ impl Requests {
             }
         }
     }
-}
-
-/// Logs a request that has its response.
-pub(super) fn log(method: &Method, path: &str, status: StatusCode) {
-    tracing::info!(%method, %path, status = status.as_u16(), "request");
 }
 
 fn too_many(full: Full, site: &Site) -> Response<Body> {

@@ -16,7 +16,7 @@ pub(crate) struct AccessArgs {
     #[arg(long, value_name = "SCHEME:FILE", value_parser = auth)]
     pub(crate) auth: Vec<AuthArg>,
     /// Take the token from this cookie too, which pages can have; scripts of the same
-    /// site may read it unless it is HttpOnly
+    /// site may read it unless it is `HttpOnly`
     #[arg(long, value_name = "NAME")]
     pub(crate) auth_cookie: Option<String>,
     /// Take the token from this parameter of the URL too; what is in a URL ends up in

@@ -95,3 +95,135 @@ fn decoding_key(key: &[u8]) -> Result<(DecodingKey, Algorithm), String> {
     }
     Ok((DecodingKey::from_secret(secret), Algorithm::HS256))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+    use serde_json::{Value, json};
+
+    /// Of RSA, which takes too long to make; its other half is gone.
+    const RSA: &[u8] = include_bytes!("testdata/rsa.pem");
+    /// Of `ann`, signed by it, good to the end of this century.
+    const RS256: &str = include_str!("testdata/rs256.jwt");
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    fn now() -> u64 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap().as_secs()
+    }
+
+    fn hs256(claims: &Value) -> String {
+        let key = EncodingKey::from_secret(SECRET);
+        encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+    }
+
+    fn name(jwt: &Jwt, token: &str) -> Option<String> {
+        jwt.user(token).map(|user| user.name.to_string())
+    }
+
+    #[test]
+    fn the_key_says_which_algorithm_is_right() {
+        let claims = json!({"sub": "ann", "exp": now() + 60});
+        let ec = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let ed = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let sign =
+            |algorithm, key: &EncodingKey| encode(&Header::new(algorithm), &claims, key).unwrap();
+        let pem = |pair: &KeyPair| pair.serialize_pem().into_bytes();
+        let es256 = sign(
+            Algorithm::ES256,
+            &EncodingKey::from_ec_pem(&pem(&ec)).unwrap(),
+        );
+        let eddsa = sign(
+            Algorithm::EdDSA,
+            &EncodingKey::from_ed_pem(&pem(&ed)).unwrap(),
+        );
+        let tokens = [hs256(&claims), RS256.trim().to_owned(), es256, eddsa];
+        let keys = [
+            SECRET.to_vec(),
+            RSA.to_vec(),
+            ec.public_key_pem().into_bytes(),
+            ed.public_key_pem().into_bytes(),
+        ];
+        for (i, key) in keys.iter().enumerate() {
+            let jwt = Jwt::new(key, None, None).unwrap();
+            for (j, token) in tokens.iter().enumerate() {
+                let expected = (i == j).then(|| "ann".to_owned());
+                assert_eq!(name(&jwt, token), expected, "key {i}, token {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_not_signed_or_by_a_public_key_is_refused() {
+        let claims = json!({"sub": "eve", "exp": now() + 60});
+        // The public key, which all know, as if it were a secret.
+        let confused = EncodingKey::from_secret(RSA);
+        let confused = encode(&Header::new(Algorithm::HS256), &claims, &confused).unwrap();
+        let jwt = Jwt::new(RSA, None, None).unwrap();
+        assert_eq!(name(&jwt, &confused), None);
+        let signed = hs256(&claims);
+        let mut parts = signed.split('.');
+        let (_, claims) = (parts.next().unwrap(), parts.next().unwrap());
+        // {"alg":"none"}
+        let unsigned = format!("eyJhbGciOiJub25lIn0.{claims}.");
+        for key in [SECRET, RSA] {
+            assert_eq!(name(&Jwt::new(key, None, None).unwrap(), &unsigned), None);
+        }
+    }
+
+    #[test]
+    fn time_issuer_and_audience_are_checked() {
+        let plain = Jwt::new(SECRET, None, None).unwrap();
+        let strict = Jwt::new(SECRET, Some("us"), Some("chat")).unwrap();
+        let (past, soon) = (now() - 120, now() + 120);
+        for (claims, is_plain, is_strict) in [
+            (
+                json!({"exp": soon, "iss": "us", "aud": "chat"}),
+                false,
+                true,
+            ),
+            (
+                json!({"exp": soon, "iss": "us", "aud": ["x", "chat"]}),
+                false,
+                true,
+            ),
+            (
+                json!({"exp": soon, "iss": "them", "aud": "chat"}),
+                false,
+                false,
+            ),
+            (
+                json!({"exp": soon, "iss": "us", "aud": "mail"}),
+                false,
+                false,
+            ),
+            (json!({"exp": soon, "iss": "us"}), true, false),
+            (json!({"exp": soon, "aud": "chat"}), false, false),
+            (json!({"exp": soon}), true, false),
+            (json!({"exp": soon, "nbf": past}), true, false),
+            (json!({"exp": soon, "nbf": soon}), false, false),
+            (json!({"exp": past}), false, false),
+            (json!({"sub": "ann"}), false, false),
+        ] {
+            let token = hs256(&claims);
+            assert_eq!(name(&plain, &token).is_some(), is_plain, "{claims}");
+            assert_eq!(name(&strict, &token).is_some(), is_strict, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_right_is_told() {
+        let private = KeyPair::generate().unwrap().serialize_pem();
+        for (key, told) in [
+            (private.as_bytes(), "expected a public key"),
+            (b"short".as_slice(), "32 bytes"),
+            (b"-----BEGIN PUBLIC KEY-----\n", "in PEM"),
+        ] {
+            let problem = Jwt::new(key, None, None).err().unwrap();
+            assert!(problem.contains(told), "{problem}");
+        }
+    }
+}
