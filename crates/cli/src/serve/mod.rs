@@ -2,7 +2,7 @@
 //!
 //! Read `config` for where its options come from, `auth` for who may come in, `live`,
 //! `metrics` and `view` for what is seen of it, `demo`, `chat`, `broadcast` and `exec` for
-//! what its sockets do, `page` for what browsers get, `site` for all of that together;
+//! what its sockets do, `page` for what browsers get, `kept`, `settings` and `site` for all of that together;
 //! then `service_manager`, `announce` and `running` for its life.
 
 mod config;
@@ -26,6 +26,10 @@ mod broadcast;
 mod exec;
 
 mod page;
+
+mod kept;
+
+mod settings;
 
 mod site;
 

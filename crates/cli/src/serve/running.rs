@@ -11,8 +11,9 @@ use tracing_subscriber::EnvFilter;
 use super::announce;
 use super::auth::Auth;
 use super::config::Settings;
+use super::kept::Kept;
 use super::service_manager::{self, notify};
-use super::site::{self, Kept, Site};
+use super::site::{self, Site};
 use crate::args::serve::Args;
 use crate::{exit, output};
 

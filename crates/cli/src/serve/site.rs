@@ -1,78 +1,20 @@
 //! From the options to a server: what is at which path, and who may come there.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use http::{Request, Response};
 use longwire::http;
 use longwire::server::{
     Accept, Body, Decision, Files, OriginPolicy, Refuse, RequestBody, Route, UpgradeRequest,
 };
-use longwire::{
-    Drive, Heartbeat, Limits, MemoryBudget, Result as Handled, Server, ServerTls, Socket,
-};
+use longwire::{Drive, Result as Handled, Server, Socket};
 
 use super::auth::{Auth, User};
-use super::broadcast::Broadcast;
-use super::exec::{Asked, Environment, Exec, Processes};
-use super::live::Live;
-use super::metrics::Metrics;
-use super::tls::self_signed;
-use super::{chat, demo, page, view};
+use super::exec::{Asked, Environment, Exec};
+use super::kept::Kept;
+use super::{demo, page, settings, view};
 use crate::args::serve::Args;
-use crate::args::serve::limits::LimitArgs;
 use crate::args::serve::services::at_path;
-
-/// What lives longer than a configuration.
-#[derive(Clone)]
-pub(super) struct Kept {
-    pub(super) live: Live,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) budget: MemoryBudget,
-    pub(super) processes: Processes,
-    /// Made once: those who took it take it again.
-    self_signed: Arc<OnceLock<Result<ServerTls, String>>>,
-    room: chat::Room,
-    broadcasts: Arc<Mutex<HashMap<String, Broadcast>>>,
-    /// Asked for each request, so that connections of before know it too.
-    auth: Arc<Mutex<Option<Arc<Auth>>>>,
-}
-
-impl Kept {
-    pub(super) fn new(args: &Args) -> Self {
-        let live = Live::default();
-        let budget = MemoryBudget::new(args.limits.memory);
-        Self {
-            metrics: Metrics::new(live.clone(), budget.clone()),
-            live,
-            budget,
-            processes: Processes::new(args.services.max_processes),
-            self_signed: Arc::default(),
-            room: chat::Room::default(),
-            broadcasts: Arc::default(),
-            auth: Arc::default(),
-        }
-    }
-
-    pub(super) fn set_auth(&self, auth: Option<Auth>) {
-        *self.auth.lock().unwrap_or_else(PoisonError::into_inner) = auth.map(Arc::new);
-    }
-
-    fn auth(&self) -> Option<Arc<Auth>> {
-        self.auth
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn broadcast(&self, path: &str) -> Broadcast {
-        let mut broadcasts = self
-            .broadcasts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        broadcasts.entry(path.to_owned()).or_default().clone()
-    }
-}
 
 /// What is served at a path, for people.
 pub(super) struct Place {
@@ -92,7 +34,7 @@ pub(super) fn build(args: &Args, kept: &Kept) -> Result<Site, String> {
     let mut building = Building {
         args,
         kept,
-        server: limited(Server::new(), args, kept)?,
+        server: settings::apply(Server::new(), args, kept)?,
         places: Vec::new(),
         sockets: Vec::new(),
     };
@@ -121,50 +63,6 @@ pub(super) fn build(args: &Args, kept: &Kept) -> Result<Site, String> {
         server: building.server,
         places: building.places,
     })
-}
-
-/// The settings that are no routes.
-fn limited(server: Server, args: &Args, kept: &Kept) -> Result<Server, String> {
-    let limits = &args.limits;
-    let heartbeat = limits.heartbeat.0.map(|interval| Heartbeat {
-        interval,
-        timeout: limits.heartbeat_timeout,
-    });
-    let mut server = server
-        .compression(args.compression.into())
-        .http2(!args.no_http2)
-        .http2_max_streams(limits.max_streams)
-        .limits(of_messages(limits))
-        .max_connections(limits.max_connections)
-        .max_connections_per_address(limits.max_connections_per_address)
-        .memory_budget(kept.budget.clone())
-        .heartbeat(heartbeat)
-        .idle_timeout(limits.idle_timeout.0)
-        .handshake_timeout(limits.handshake_timeout)
-        .close_timeout(limits.close_timeout)
-        .write_timeout(limits.write_timeout)
-        .observer(kept.metrics.clone());
-    if let Some(bytes) = limits.memory_per_address {
-        server = server.memory_per_address(bytes);
-    }
-    if args.tls.tls_self_signed {
-        let made = kept.self_signed.get_or_init(|| self_signed(&args.listen));
-        server = server.tls(made.clone()?);
-    } else if let Some(tls) = args.tls.from_files()? {
-        server = server.tls(tls);
-    }
-    Ok(server)
-}
-
-fn of_messages(limits: &LimitArgs) -> Limits {
-    Limits::default()
-        .message_size(limits.max_message)
-        .frame_size(limits.max_frame)
-        .fragments(limits.max_fragments)
-        .header_bytes(limits.max_header)
-        .header_fields(limits.max_header_fields)
-        .queued_control_frames(limits.max_queued_control)
-        .output_high_water(limits.output_high_water)
 }
 
 struct Building<'a> {
