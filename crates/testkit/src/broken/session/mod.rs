@@ -1,11 +1,17 @@
 //! An open connection that echoes: bytes in, bytes out, no clock and no socket
 //! (RFC 6455 sections 5 to 7).
+//!
+//! `checks` is what a frame's header must be, `control` what control frames are
+//! answered with, and how a connection fails.
 
-use super::close_codes;
+mod checks;
+
+mod control;
+
 use super::deflate::{Deflate, InflateError, Params};
 use super::faults::{Fault, Plan};
 use super::frames::{
-    self, BINARY, CLOSE, CONTINUATION, Header, HeaderReader, PING, PONG, RSV1, RSV2, RSV3, TEXT,
+    self, BINARY, CLOSE, CONTINUATION, Header, HeaderReader, PING, PONG, RSV1, RSV2, TEXT,
 };
 use super::messages::Echo;
 use super::utf8::{Utf8, is_utf8};
@@ -188,124 +194,6 @@ impl Session {
         }
     }
 
-    fn check_reserved(&self, header: &Header) -> Result<(), Failure> {
-        self.ensure(header.rsv & RSV2 == 0, Fault::TakesRsv2)?;
-        self.ensure(header.rsv & RSV3 == 0, Fault::TakesRsv3)
-    }
-
-    fn check_control(&self, header: &Header) -> Result<(), Failure> {
-        self.check_reserved(header)?;
-        let rsv1 = if self.deflate.is_some() {
-            Fault::TakesRsv1OnControl
-        } else {
-            Fault::TakesRsv1
-        };
-        self.ensure(header.rsv & RSV1 == 0, rsv1)?;
-        let is_known = (CLOSE..=PONG).contains(&header.opcode);
-        self.ensure(is_known, Fault::TakesReservedControl)?;
-        self.ensure(header.fin, Fault::TakesFragmentedControl)?;
-        self.ensure(header.length <= MOST_CONTROL, Fault::TakesLongControl)?;
-        let refuses = self.plan.breaks(Fault::FailsInterleavedControl);
-        if header.length > FAR_MOST_CONTROL || (refuses && self.message.is_some()) {
-            return Err(Failure::Protocol);
-        }
-        Ok(())
-    }
-
-    fn check_data(&mut self, header: &Header) -> Result<(), Failure> {
-        self.check_reserved(header)?;
-        let is_reserved = header.opcode > BINARY;
-        self.ensure(!is_reserved, Fault::TakesReservedData)?;
-        if self.refuses_length(header.length) {
-            return Err(Failure::Protocol);
-        }
-        if is_reserved {
-            return self.check_size(header.length);
-        }
-        let is_compressed = header.rsv & RSV1 != 0;
-        let starts = header.opcode != CONTINUATION;
-        if self.message.is_some() {
-            self.check_continues(starts, is_compressed)?;
-        } else {
-            self.check_starts(starts, is_compressed)?;
-            self.message = Some(Incoming {
-                opcode: if starts { header.opcode } else { BINARY },
-                compressed: is_compressed && self.deflate.is_some(),
-                payload: Vec::new(),
-                text: Utf8::new(self.plan),
-                fragments: 1,
-            });
-        }
-        self.check_size(header.length)
-    }
-
-    fn check_continues(&mut self, starts: bool, rsv1: bool) -> Result<(), Failure> {
-        let Some(message) = &mut self.message else {
-            return Ok(());
-        };
-        message.fragments += 1;
-        let many = message.fragments >= 8 && self.plan.breaks(Fault::FailsManyFragments);
-        let takes = if message.compressed {
-            Fault::TakesRsv1OnContinuation
-        } else if self.deflate.is_some() {
-            Fault::TakesLateRsv1
-        } else {
-            Fault::TakesRsv1
-        };
-        self.ensure(!starts, Fault::TakesNestedMessage)?;
-        self.ensure(!rsv1, takes)?;
-        if many { Err(Failure::Protocol) } else { Ok(()) }
-    }
-
-    fn check_starts(&self, starts: bool, rsv1: bool) -> Result<(), Failure> {
-        self.ensure(starts, Fault::TakesStrayContinuation)?;
-        self.ensure(!rsv1 || self.deflate.is_some(), Fault::TakesRsv1)?;
-        let uncompressed = self.deflate.is_some() && !rsv1;
-        if uncompressed && self.plan.breaks(Fault::FailsUncompressed) {
-            return Err(Failure::Protocol);
-        }
-        Ok(())
-    }
-
-    fn refuses_length(&self, length: u64) -> bool {
-        let fault = match length {
-            125 => Fault::Refuses125,
-            126 => Fault::Refuses126,
-            127 => Fault::Refuses127,
-            0xFFFF => Fault::Refuses65535,
-            0x1_0000 => Fault::Refuses65536,
-            _ => return false,
-        };
-        self.plan.breaks(fault)
-    }
-
-    /// Nothing is kept of a message that is announced to be too big.
-    fn check_size(&self, length: u64) -> Result<(), Failure> {
-        let has = self.message.as_ref().map_or(0, |message| {
-            // What it inflates to is looked at as it comes.
-            if message.compressed {
-                0
-            } else {
-                message.payload.len()
-            }
-        });
-        let most = self.limit(false) - has.min(self.limit(false));
-        if length > most as u64 {
-            Err(Failure::TooBig)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn limit(&self, compressed: bool) -> usize {
-        let bombs = compressed && self.plan.breaks(Fault::BombWithoutLimit);
-        if bombs || self.plan.breaks(Fault::NoLimit) {
-            FAR_MOST_MESSAGE
-        } else {
-            self.limit
-        }
-    }
-
     /// Takes a piece of a frame's payload, or ends the frame.
     fn payload(&mut self, mut frame: Frame, piece: &[u8], more: bool) -> Result<(), Failure> {
         let mut piece = piece.to_vec();
@@ -445,108 +333,6 @@ impl Session {
         for (opcode, payload) in self.echo.answer(message, more) {
             self.send(opcode, &payload);
         }
-    }
-
-    fn ping(&mut self, payload: Vec<u8>) -> Result<(), Failure> {
-        if payload.len() == 125 && self.plan.breaks(Fault::RefusesPing125) {
-            return Err(Failure::Protocol);
-        }
-        if self.phase != Phase::Open && !self.plan.breaks(Fault::PongsAfterClose) {
-            return Ok(());
-        }
-        if self.plan.breaks(Fault::PongsLastOnly) {
-            self.late = vec![payload];
-            return Ok(());
-        }
-        let within = self.message.is_some();
-        if within && self.plan.breaks(Fault::PongsLate) && self.late.len() < MOST_LATE {
-            self.late.push(payload);
-            return Ok(());
-        }
-        if self.plan.breaks(Fault::NoPong) {
-            return Ok(());
-        }
-        let payload = match self.plan.0 {
-            Some(Fault::WrongPong) => b"wrong".to_vec(),
-            Some(Fault::EmptyPong) => Vec::new(),
-            _ => payload,
-        };
-        let fin = if self.plan.breaks(Fault::WritesFragmentedPong) {
-            0
-        } else {
-            0x80
-        };
-        let rsv = if self.deflate.is_some() && self.plan.breaks(Fault::WritesRsv1OnPong) {
-            RSV1
-        } else {
-            0
-        };
-        self.write(fin | rsv | PONG, &payload);
-        Ok(())
-    }
-
-    fn pong(&mut self, payload: &[u8]) -> Result<(), Failure> {
-        if self.plan.breaks(Fault::FailsPong) {
-            return Err(Failure::Protocol);
-        }
-        if self.plan.breaks(Fault::AnswersPongs) {
-            self.write(0x80 | PONG, payload);
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, payload: &[u8]) -> Result<(), Failure> {
-        let plan = self.plan;
-        if plan.breaks(Fault::IgnoresClose) || self.phase != Phase::Open {
-            return Ok(());
-        }
-        let mut answer = payload
-            .first_chunk::<2>()
-            .map(|code| u16::from_be_bytes(*code));
-        let reason = payload.get(2..).unwrap_or_default();
-        self.ensure(payload.len() != 1, Fault::TakesClose1Byte)?;
-        if let Some(code) = answer
-            && !close_codes::is_taken(plan, code)
-        {
-            return Err(Failure::Protocol);
-        }
-        if !is_utf8(Plan(None), reason) && !plan.breaks(Fault::TakesInvalidReason) {
-            return Err(Failure::Utf8);
-        }
-        let refused = (payload.is_empty() && plan.breaks(Fault::RefusesEmptyClose))
-            || (reason.len() == 123 && plan.breaks(Fault::RefusesReason123));
-        if refused {
-            return Err(Failure::Protocol);
-        }
-        self.phase = Phase::Closed;
-        match plan.0 {
-            Some(Fault::DropsAtClose) => return Ok(()),
-            Some(Fault::AnswersOtherCode) if answer == Some(1000) => answer = Some(1001),
-            Some(Fault::AnswersOtherCode) => answer = Some(1000),
-            Some(Fault::Answers1005) if answer.is_none() => answer = Some(1005),
-            _ => {}
-        }
-        let answer = answer.map(u16::to_be_bytes);
-        self.write(0x80 | CLOSE, answer.as_ref().map_or(&[], |code| &code[..]));
-        if plan.breaks(Fault::DataAfterClose) {
-            self.write(0x80 | TEXT, b"after the end");
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        self.phase = Phase::Failed;
-        self.message = None;
-        let code: u16 = match (failure, self.plan.0) {
-            (_, Some(Fault::FailsWithoutClose)) => return,
-            (_, Some(Fault::FailsWith1000)) => 1000,
-            (Failure::Protocol, Some(Fault::WrongCodeForProtocol))
-            | (Failure::TooBig, Some(Fault::WrongCodeForTooBig)) => 1008,
-            (Failure::Utf8, Some(Fault::WrongCodeForUtf8)) | (Failure::Protocol, _) => 1002,
-            (Failure::Utf8 | Failure::Deflate, _) => 1007,
-            (Failure::TooBig, _) => 1009,
-        };
-        self.write(0x80 | CLOSE, &code.to_be_bytes());
     }
 
     /// Sends a message in one frame, compressed where that was agreed on.
