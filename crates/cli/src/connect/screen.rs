@@ -104,6 +104,9 @@ fn print(mut printer: impl ExternalPrinter, mut jobs: mpsc::Receiver<Job>, gate:
         }
     }
     gate.printed_all();
+    // Without a printer, the line editor would wait for keys alone, and could not
+    // be told to leave.
+    gate.wait_until_gone();
 }
 
 /// Whether the line editor waits for a key, and what is under way to it.
@@ -199,6 +202,11 @@ impl Gate {
 
     fn printed_all(&self) {
         self.change(|state| state.printed_all = true);
+    }
+
+    fn wait_until_gone(&self) {
+        let is_there = |state: &mut State| !state.is_gone;
+        drop(self.changed.wait_while(self.lock(), is_there));
     }
 
     fn wait_for_the_end(&self, most: Duration) {
