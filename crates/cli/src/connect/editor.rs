@@ -75,7 +75,7 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
         editor.bind_sequence(key, handler);
     }
     let printer = editor.create_external_printer().ok()?;
-    let screen = Screen::start(printer, gate.clone());
+    let screen = Screen::start(printer, gate.clone(), Keys::keep());
     let (lines, received) = mpsc::channel(MOST_AHEAD);
     let (interrupts, interrupted) = mpsc::channel(MOST_AHEAD);
     let history = if history {
@@ -84,7 +84,6 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
         History(None)
     };
     let reader = Reader {
-        keys: Keys::keep(),
         editor,
         gate,
         history,
@@ -98,7 +97,6 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
 
 /// The thread that reads lines.
 struct Reader {
-    keys: Keys,
     editor: Editor<Aid, DefaultHistory>,
     gate: Arc<Gate>,
     history: History,
@@ -144,7 +142,6 @@ impl Reader {
                 break;
             }
         }
-        drop(self.keys);
         self.gate.gone();
     }
 }

@@ -9,7 +9,8 @@
 #[cfg(unix)]
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Keys are kept as long as this lives.
+/// A terminal that keeps keys.
+#[derive(Debug)]
 pub(super) struct Keys {
     #[cfg(unix)]
     before: Option<Termios>,
@@ -31,11 +32,10 @@ impl Keys {
     pub(super) fn keep() -> Self {
         Self {}
     }
-}
 
-#[cfg(unix)]
-impl Drop for Keys {
-    fn drop(&mut self) {
+    /// Makes the terminal what it was.
+    pub(super) fn restore(&self) {
+        #[cfg(unix)]
         if let Some(before) = &self.before {
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
         }

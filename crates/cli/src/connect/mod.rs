@@ -2,8 +2,8 @@
 //!
 //! Read `clock` and `tokens` (times, JSON as text), `filter` (what of a message
 //! is wanted), `look` and `events` (how it is shown), `files`, `command` (what
-//! the prompt understands), `input` (where lines come from), `screen`,
-//! `keys` and `editor` (the prompt), `link` (the connection), `traffic` and `watch` (what
+//! the prompt understands), `input` (where lines come from), `keys`,
+//! `screen` and `editor` (the prompt), `link` (the connection), `traffic` and `watch` (what
 //! passes on the wire), `printer` (where all of it goes), `session` (what happens
 //! in which order), then this file.
 
@@ -23,9 +23,9 @@ mod command;
 
 mod input;
 
-mod screen;
-
 mod keys;
+
+mod screen;
 
 mod editor;
 

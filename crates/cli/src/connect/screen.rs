@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use rustyline::ExternalPrinter;
 use tokio::sync::mpsc;
 
+use super::keys::Keys;
+
 /// Texts that wait to be printed; whoever has more waits.
 const MOST_WAITING: usize = 256;
 
@@ -21,6 +23,9 @@ const BATCH: usize = 64 << 10;
 
 /// How long the end waits for what is still to be printed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long the line editor has to leave.
+const LEAVING: Duration = Duration::from_millis(500);
 
 /// What the printing thread is told.
 #[derive(Debug)]
@@ -34,15 +39,21 @@ enum Job {
 pub(super) struct Screen {
     jobs: mpsc::Sender<Job>,
     gate: Arc<Gate>,
+    keys: Arc<Keys>,
 }
 
 impl Screen {
     /// Starts the printing thread.
-    pub(super) fn start(printer: impl ExternalPrinter + Send + 'static, gate: Arc<Gate>) -> Self {
+    pub(super) fn start(
+        printer: impl ExternalPrinter + Send + 'static,
+        gate: Arc<Gate>,
+        keys: Keys,
+    ) -> Self {
         let (jobs, received) = mpsc::channel(MOST_WAITING);
         let its_gate = gate.clone();
         std::thread::spawn(move || print(printer, received, &its_gate));
-        Self { jobs, gate }
+        let keys = Arc::new(keys);
+        Self { jobs, gate, keys }
     }
 
     /// Prints lines, each with its end; waits where many wait already.
@@ -61,6 +72,8 @@ impl Screen {
         let _ = self.jobs.send(Job::End).await;
         let gate = self.gate.clone();
         let _ = tokio::task::spawn_blocking(move || gate.wait_for_the_end(LAST_WORDS)).await;
+        // Also where the line editor has not left: it does not within a search.
+        self.keys.restore();
     }
 }
 
@@ -214,7 +227,7 @@ impl Gate {
         let _ = self.changed.wait_timeout_while(self.lock(), most, waiting);
         self.change(|state| state.is_over = true);
         // In the middle of a line, it leaves as at Ctrl-C.
-        let deadline = Instant::now() + LAST_WORDS;
+        let deadline = Instant::now() + LEAVING;
         while !self.lock().is_gone && Instant::now() < deadline {
             interrupt();
             let moment = Duration::from_millis(50);

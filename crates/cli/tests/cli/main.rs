@@ -12,6 +12,8 @@ mod browser;
 
 mod connect;
 
+mod pipe;
+
 mod prompt;
 
 mod serve;

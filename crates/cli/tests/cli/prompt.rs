@@ -265,6 +265,26 @@ fn the_server_ends_it_while_a_line_is_typed() {
 }
 
 #[test]
+fn the_server_ends_it_while_the_history_is_searched() {
+    let (puppet, state) = (Puppet::new(), Folder::new());
+    let line = format!("$LONGWIRE connect {}; echo code $?; stty -a", puppet.url());
+    let mut terminal = Terminal::shell(&line, &state);
+    let mut peer = puppet.accept();
+    terminal.see("connected to");
+    terminal.press("find me\r");
+    peer.read_text();
+    terminal.press("\x12find");
+    terminal.see("reverse-i-search");
+    peer.close(1000, "");
+    drop(peer);
+    let (_, screen) = terminal.end();
+    assert!(
+        screen.contains("code 0") && screen.contains(" icanon"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn a_line_keeps_its_text_when_the_window_changes_and_when_it_is_very_long() {
     let (puppet, state) = (Puppet::new(), Folder::new());
     let mut terminal = connect(&puppet.url(), &[], &state);
