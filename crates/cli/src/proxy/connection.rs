@@ -27,7 +27,7 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long both ends of a lost connection have to see that.
-const LOST_WITHIN: Duration = Duration::from_secs(1);
+const LOST_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a connection that is lost silently is held for ends that do not
 /// notice.

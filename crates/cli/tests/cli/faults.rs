@@ -132,7 +132,7 @@ fn a_connection_is_lost_after_the_last_message_byte_or_second() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "0\n1\n2\n");
     let why = between.events_to_end().pop().unwrap()["why"].to_string();
     assert!(why.contains("within a frame"), "{why}");
-    let between = drop_after("200ms");
+    let between = drop_after("2s");
     let output = run(&["connect", "--wait", "60s", &between.url("/")], b"hi\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "hi\n");
     assert_eq!(output.status.code(), Some(1));
