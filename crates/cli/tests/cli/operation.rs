@@ -166,6 +166,13 @@ async fn metrics_are_apart_and_count_what_happens() {
             .iter()
             .all(|line| answer.lines().any(|known| known == *line))
     });
+    // What has passed on a socket counts after its end too.
+    socket.close(1000, "").await.unwrap();
+    crate::service::eventually("the sums stay", || {
+        let answer = request(&metrics, "/metrics", "");
+        answer.contains("longwire_sockets_open{route=\"/\"} 0\n")
+            && answer.contains("longwire_messages_total{direction=\"sent\"} 3\n")
+    });
     assert!(
         answer.contains("content-type: text/plain; version=0.0.4"),
         "{answer}"
