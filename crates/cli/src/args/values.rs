@@ -3,6 +3,9 @@
 use std::num::NonZero;
 use std::time::Duration;
 
+/// What no one waits for, and no clock overflows by.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// `250ms`, `10s`, `2m`, `1h`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a duration such as 250ms, 10s or 2m, got {text:?}");
@@ -16,7 +19,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(expected()),
     };
     let number: f64 = digits.trim_end().parse().map_err(|_| expected())?;
-    Duration::try_from_secs_f64(number * each).map_err(|_| expected())
+    let duration = Duration::try_from_secs_f64(number * each).map_err(|_| expected())?;
+    if duration > LONGEST {
+        return Err(format!("expected at most 100 years, got {text:?}"));
+    }
+    Ok(duration)
 }
 
 /// `512`, `16k`, `4M`, `1G`: bytes in powers of 1024.
@@ -90,6 +97,7 @@ mod tests {
         assert_eq!(millis("250ms"), Ok(250));
         assert_eq!(millis("1.5"), Ok(1500));
         assert_eq!(millis("2 m"), Ok(120_000));
+        assert!(duration("1e19").unwrap_err().contains("100 years"));
         for bad in ["", "s", "-1s", "1 day", "1e999", "nan"] {
             assert!(
                 duration(bad).unwrap_err().contains("expected a duration"),
