@@ -230,7 +230,16 @@ impl ClientBuilder {
         let connecting = TlsConnector::from(config).connect(name, io);
         let stream = self.within(Step::Tls, connecting).await?;
         let stream = stream.map_err(failed)?;
-        let chosen = stream.get_ref().1.alpn_protocol();
+        let session = stream.get_ref().1;
+        let chosen = session.alpn_protocol();
+        if let Some(observer) = self.observed.get() {
+            let version = session.protocol_version();
+            let version = version.and_then(|version| version.as_str());
+            let version = version.unwrap_or("unknown").replace('_', ".");
+            let suite = session.negotiated_cipher_suite();
+            let suite = suite.and_then(|suite| suite.suite().as_str());
+            observer.tls(&version, suite.unwrap_or("unknown"), chosen);
+        }
         Ok(Connected {
             http2: chosen == Some(H2),
             io: Io::boxed(stream),

@@ -27,6 +27,13 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (step, took);
     }
 
+    /// The TLS handshake with the server is done: its version, such as `TLSv1.3`,
+    /// the cipher suite, and the protocol agreed on by ALPN (RFC 7301), `h2` for
+    /// HTTP/2.
+    fn tls(&self, version: &str, cipher_suite: &str, alpn: Option<&[u8]>) {
+        let _ = (version, cipher_suite, alpn);
+    }
+
     /// The request of the opening handshake is about to be sent.
     fn request(&self, request: &Request<()>) {
         let _ = request;
