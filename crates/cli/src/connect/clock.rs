@@ -70,18 +70,14 @@ impl Clock {
 
 /// A duration for a person: three digits and a unit.
 pub(super) fn short(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
+    let (seconds, whole) = (duration.as_secs_f64(), duration.as_secs());
     match seconds {
         ..1e-3 => format!("{:.0} µs", seconds * 1e6),
         ..1e-2 => format!("{:.2} ms", seconds * 1e3),
         ..1.0 => format!("{:.0} ms", seconds * 1e3),
         ..60.0 => format!("{seconds:.1} s"),
-        ..3600.0 => format!("{} min {} s", seconds as u64 / 60, seconds as u64 % 60),
-        _ => format!(
-            "{} h {} min",
-            seconds as u64 / 3600,
-            seconds as u64 / 60 % 60
-        ),
+        ..3600.0 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
     }
 }
 

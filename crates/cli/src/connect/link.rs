@@ -92,17 +92,17 @@ pub(super) async fn open(client: &ClientBuilder, url: &str) -> Result<(Speaker, 
 /// Starts a connection that comes back.
 pub(super) fn keep(client: &ClientBuilder, url: &str) -> (Speaker, Listener) {
     let lost = Arc::new(Mutex::new(None));
-    let told = lost.clone();
+    let told = Arc::clone(&lost);
     let socket = ReconnectingSocket::builder(url)
         .client(client.clone())
         .backoff(Backoff::new(BASE, CAP))
         .retry_if(move |reason| {
-            let loss = match reason {
+            let how = match reason {
                 Lost::Closed(closed) => Loss::Closed(closed.clone()),
                 Lost::Failed(error) => Loss::Failed(error.to_string()),
                 _ => return reason.is_worth_retrying(),
             };
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(loss);
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
             reason.is_worth_retrying()
         })
         .start();

@@ -4,8 +4,8 @@
 //! is wanted), `look` and `events` (how it is shown), `files`, `command` (what
 //! the prompt understands), `input` (where lines come from), `keys`,
 //! `screen` and `editor` (the prompt), `link` (the connection), `traffic` and `watch` (what
-//! passes on the wire), `printer` (where all of it goes), `session` (what happens
-//! in which order), then this file.
+//! passes on the wire), `printer` (where all of it goes), `talker` (what is said),
+//! `session` (what happens in which order), then this file.
 
 mod clock;
 
@@ -37,6 +37,8 @@ mod watch;
 
 mod printer;
 
+mod talker;
+
 mod session;
 
 use std::io::{self, IsTerminal as _};
@@ -57,6 +59,7 @@ use look::{Look, Palette};
 use printer::{Place, Printer};
 use screen::Aside;
 use session::{Outcome, Session};
+use talker::Source;
 use watch::Watch;
 
 /// The connection ended before `--count` or `--exit-on` was met.
@@ -174,8 +177,11 @@ fn prepare(args: Args) -> Result<Prepared, Refused> {
     let session = Session {
         client: client.observer(watch.clone()),
         url: args.url,
-        whole: args.show.binary && !is_typed && !args.no_input,
-        interactive: printer.prompt.is_some(),
+        source: match &printer.prompt {
+            Some(_) => Source::Prompt,
+            None if args.show.binary && !is_typed && !args.no_input => Source::Whole,
+            None => Source::Lines,
+        },
         printer,
         watch,
         reconnect: args.reconnect,
@@ -209,7 +215,7 @@ fn end(session: &Session, outcome: &Outcome) -> End {
             (None, Some((text, ENDED_EARLY)))
         }
         Outcome::Closed(closed) => {
-            let is_told = session.interactive || closed.code.get() != 1000;
+            let is_told = session.source == Source::Prompt || closed.code.get() != 1000;
             (is_told.then(|| format!("closed: {closed}")), None)
         }
         Outcome::Broken(closed) => {

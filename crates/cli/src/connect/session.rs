@@ -1,30 +1,25 @@
 //! A session: what is said is sent, what is heard is printed, until the
 //! connection ends or has brought what was waited for.
 
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use std::{fs, io};
 
-use longwire::bytes::Bytes;
-use longwire::{ClientBuilder, Closed, Error, Message, MessageKind};
+use longwire::{ClientBuilder, Closed, Error, Message};
 use tokio::sync::mpsc;
 
 use super::clock::short;
-use super::command::{self, Command};
 use super::events::Event;
 use super::filter::Pattern;
-use super::input::{Input, Inputs};
+use super::input::Inputs;
 use super::link::{self, End, Heard, Listener, Loss, Opened, Speaker};
 use super::look::Direction;
 use super::printer::Printer;
+use super::talker::{Flags, Source, Talker, Unsaid};
 use super::watch::{Control, Watch};
 use crate::output::harmless;
 use crate::wire::Opcode;
-
-/// Bytes of a file that is sent as a text: it has to be checked as a whole.
-const MOST_FILE: u64 = 1 << 30;
 
 /// What a session is to do.
 pub(super) struct Session {
@@ -35,11 +30,9 @@ pub(super) struct Session {
     pub(super) reconnect: bool,
     pub(super) count: Option<u64>,
     pub(super) exit_on: Option<Pattern>,
+    pub(super) source: Source,
     /// Whether lines are sent as binary messages.
     pub(super) binary: bool,
-    /// Whether all of stdin is one message.
-    pub(super) whole: bool,
-    pub(super) interactive: bool,
     /// How long to stay after the end of stdin; `None` is without an end.
     pub(super) wait: Option<Duration>,
 }
@@ -61,14 +54,6 @@ pub(super) enum Outcome {
     Output(io::Error),
 }
 
-/// What goes on beside the connection itself.
-#[derive(Debug, Default)]
-struct Flags {
-    closing: AtomicBool,
-    reopening: AtomicBool,
-    met: AtomicBool,
-}
-
 impl Session {
     /// Runs until it ends.
     pub(super) async fn run(
@@ -77,7 +62,7 @@ impl Session {
         mut controls: mpsc::Receiver<Control>,
     ) -> Outcome {
         let mut heard = 0;
-        let mut whole = self.whole;
+        let mut whole = self.source == Source::Whole;
         loop {
             let opening = self.open();
             let opened = tokio::select! {
@@ -90,11 +75,22 @@ impl Session {
                 Err(error) => return Outcome::Output(error),
             };
             let flags = Flags::default();
+            let talker = Talker {
+                printer: &self.printer,
+                watch: &self.watch,
+                flags: &flags,
+                source: self.source,
+                binary: self.binary,
+                wait: self.wait,
+            };
             let Inputs { lines, interrupts } = &mut inputs;
             let outcome = tokio::select! {
                 outcome = self.listen(&mut listener, &speaker, &mut controls, &flags, &mut heard) => outcome,
-                outcome = self.speak(&speaker, lines, &flags, &mut whole) => outcome,
-                () = self.stop(&speaker, interrupts, &flags) => Outcome::Interrupted,
+                unsaid = talker.speak(&speaker, lines, &mut whole) => match unsaid {
+                    Unsaid::Failed(error) => Outcome::Failed(error),
+                    Unsaid::Output(error) => Outcome::Output(error),
+                },
+                () = talker.stop(&speaker, interrupts) => Outcome::Interrupted,
             };
             if flags.reopening.load(Ordering::Relaxed)
                 && matches!(outcome, Outcome::Closed(_) | Outcome::Broken(_))
@@ -274,181 +270,9 @@ impl Session {
             Outcome::Broken(closed)
         }
     }
-
-    /// Sends what is said. Once nothing is said any more, it closes, and is
-    /// never done: the end is heard.
-    async fn speak(
-        &self,
-        speaker: &Speaker,
-        lines: &mut mpsc::Receiver<Input>,
-        flags: &Flags,
-        whole: &mut bool,
-    ) -> Outcome {
-        if std::mem::take(whole) {
-            match speaker
-                .send_reader(MessageKind::Binary, tokio::io::stdin())
-                .await
-            {
-                Ok(_) | Err(Error::Closed(_) | Error::Closing) => {}
-                Err(error) => return Outcome::Failed(error),
-            }
-            self.stay_then_close(speaker, flags).await;
-        }
-        loop {
-            let said = match lines.recv().await {
-                Some(Input::Line(line)) if self.interactive => {
-                    self.obey(line, speaker, flags).await
-                }
-                Some(Input::Line(line)) => {
-                    let message = self.message_of(line);
-                    self.send(message, speaker).await
-                }
-                Some(Input::End) if self.interactive => {
-                    self.close(speaker, flags, 1000, "").await;
-                    Ok(())
-                }
-                Some(Input::End) => {
-                    self.stay_then_close(speaker, flags).await;
-                    Ok(())
-                }
-                None => std::future::pending().await,
-            };
-            if let Err(error) = said {
-                return Outcome::Output(error);
-            }
-        }
-    }
-
-    fn message_of(&self, line: Vec<u8>) -> Message {
-        if self.binary {
-            Message::binary(line)
-        } else {
-            Message::text(String::from_utf8_lossy(&line).into_owned())
-        }
-    }
-
-    async fn send(&self, message: Message, speaker: &Speaker) -> io::Result<()> {
-        match speaker.send(message.clone()).await {
-            Ok(()) => {
-                self.watch.traffic().message(Direction::Sent, message.len());
-                self.printer.sent(&message).await
-            }
-            // The end of the connection is told by who hears it.
-            Err(Error::Closed(_) | Error::Closing) => Ok(()),
-            Err(error) => {
-                self.printer.complain(&error.to_string()).await;
-                Ok(())
-            }
-        }
-    }
-
-    /// Does what a line of the prompt says.
-    async fn obey(&self, line: Vec<u8>, speaker: &Speaker, flags: &Flags) -> io::Result<()> {
-        let command = match command::parse(&String::from_utf8_lossy(&line)) {
-            Ok(command) => command,
-            Err(error) => {
-                self.printer.complain(&error.to_string()).await;
-                return Ok(());
-            }
-        };
-        match command {
-            Command::Say(text) => {
-                let message = self.message_of(text.into_bytes());
-                self.send(message, speaker).await?;
-            }
-            Command::Ping(payload) => {
-                if let Err(error) = speaker.ping(payload).await {
-                    self.printer.complain(&error.to_string()).await;
-                }
-            }
-            Command::Close(code, reason) => self.close(speaker, flags, code, &reason).await,
-            Command::Binary(path) => self.send_file(&path, MessageKind::Binary, speaker).await?,
-            Command::Send(path) => self.send_file(&path, MessageKind::Text, speaker).await?,
-            Command::Reconnect => {
-                flags.reopening.store(true, Ordering::Relaxed);
-                self.close(speaker, flags, 1000, "").await;
-            }
-            Command::Stats => {
-                let report = self.watch.traffic().report();
-                self.printer.note(&report).await;
-            }
-            Command::Help => self.printer.note(&command::help()).await,
-            Command::Nothing => {}
-        }
-        Ok(())
-    }
-
-    async fn send_file(&self, path: &Path, kind: MessageKind, speaker: &Speaker) -> io::Result<()> {
-        match read_file(path, kind) {
-            Ok(message) => {
-                let len = message.len();
-                self.send(message, speaker).await?;
-                self.printer
-                    .note(&format!("sent {} of {len} bytes", path.display()))
-                    .await;
-            }
-            Err(error) => {
-                let text = format!("could not send {}: {error}", path.display());
-                self.printer.complain(&text).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts to close; a code that cannot be sent is told.
-    async fn close(&self, speaker: &Speaker, flags: &Flags, code: u16, reason: &str) {
-        match speaker.close(code, reason) {
-            Ok(()) => flags.closing.store(true, Ordering::Relaxed),
-            Err(error) => {
-                flags.reopening.store(false, Ordering::Relaxed);
-                self.printer.complain(&error.to_string()).await;
-            }
-        }
-    }
-
-    async fn stay_then_close(&self, speaker: &Speaker, flags: &Flags) {
-        match self.wait {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => std::future::pending().await,
-        }
-        self.close(speaker, flags, 1000, "").await;
-    }
-
-    /// Closes at the first Ctrl-C, and is done at the second.
-    async fn stop(&self, speaker: &Speaker, interrupts: &mut mpsc::Receiver<()>, flags: &Flags) {
-        while interrupts.recv().await.is_some() {
-            if flags.closing.load(Ordering::Relaxed) {
-                return;
-            }
-            self.close(speaker, flags, 1000, "").await;
-            self.printer
-                .note("closing; Ctrl-C again does not wait for the server")
-                .await;
-        }
-        std::future::pending().await
-    }
 }
 
 /// 1000 without a reason can always be sent.
 fn close(speaker: &Speaker) {
     let _ = speaker.close(1000, "");
-}
-
-fn read_file(path: &Path, kind: MessageKind) -> io::Result<Message> {
-    let len = fs::metadata(path)?.len();
-    if len > MOST_FILE {
-        let text = format!("expected a file of at most {MOST_FILE} bytes, got {len}");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
-    }
-    let bytes = fs::read(path)?;
-    match kind {
-        MessageKind::Binary => Ok(Message::binary(Bytes::from(bytes))),
-        MessageKind::Text => String::from_utf8(bytes)
-            .map(Message::from)
-            .map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                let text = format!("expected UTF-8, got something else at byte {at} (try /binary)");
-                io::Error::new(io::ErrorKind::InvalidData, text)
-            }),
-    }
 }

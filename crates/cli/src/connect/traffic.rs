@@ -1,6 +1,7 @@
 //! What has passed on the wire: counts, and the round trips of pings.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::clock::short;
@@ -199,15 +200,15 @@ impl Traffic {
         };
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
-        let least = sorted.first().copied().unwrap_or(last);
-        let most = sorted.last().copied().unwrap_or(last);
+        let quickest = sorted.first().copied().unwrap_or(last);
+        let slowest = sorted.last().copied().unwrap_or(last);
         let median = sorted.get(sorted.len() / 2).copied().unwrap_or(last);
         format!(
             "{} (median {}, {} to {}, of {})",
             short(last),
             short(median),
-            short(least),
-            short(most),
+            short(quickest),
+            short(slowest),
             sorted.len()
         )
     }
@@ -223,21 +224,25 @@ impl Counts {
             size(self.wire_bytes)
         );
         // Without compression both are the same.
-        if self.payload != self.bytes && self.bytes > 0 && self.payload > 0 {
-            let percent = self.payload as f64 * 100.0 / self.bytes as f64;
-            text.push_str(&format!("; compressed to {percent:.0} %"));
+        if self.payload < self.bytes {
+            let percent = self.payload.saturating_mul(100) / self.bytes;
+            let _ = write!(text, "; compressed to {percent} %");
         }
         text
     }
 }
 
+/// The digit behind the point.
+fn tenths(bytes: u64, shift: u32) -> u64 {
+    ((bytes >> (shift - 10)) % 1024) * 10 / 1024
+}
+
 /// Bytes for a person.
 fn size(bytes: u64) -> String {
-    let of = |unit: u32| bytes as f64 / f64::from(unit);
     match bytes {
         0..0x2800 => format!("{bytes} B"),
-        0x2800..0xA0_0000 => format!("{:.1} KiB", of(1 << 10)),
-        _ => format!("{:.1} MiB", of(1 << 20)),
+        0x2800..0xA0_0000 => format!("{}.{} KiB", bytes >> 10, tenths(bytes, 10)),
+        _ => format!("{}.{} MiB", bytes >> 20, tenths(bytes, 20)),
     }
 }
 
@@ -305,7 +310,7 @@ mod tests {
         let mut traffic = Traffic::new();
         traffic.open(DeflateParams::parse("permessage-deflate"));
         let noise: Vec<u8> = (0..2 * KEPT as u64)
-            .map(|i| (i * i * i >> 7) as u8)
+            .map(|i| ((i * i * i) >> 7) as u8)
             .collect();
         let mut deflater = Deflater::new(15, false);
         for (plain, frames) in [(&noise[..], 1), (b"small", 1)] {

@@ -137,6 +137,15 @@ impl Observer for Watch {
         self.tell(|palette| palette.dim(&format!("* {step}: {}", short(took))) + "\n");
     }
 
+    fn tls(&self, version: &str, cipher_suite: &str, alpn: Option<&[u8]>) {
+        self.tell(|palette| {
+            let alpn = alpn.map_or_else(String::new, |alpn| {
+                format!(", ALPN {}", harmless(&String::from_utf8_lossy(alpn)))
+            });
+            palette.dim(&format!("* {version} with {cipher_suite}{alpn}")) + "\n"
+        });
+    }
+
     fn request(&self, request: &Request<()>) {
         self.tell(|palette| {
             let target = request.uri();

@@ -149,7 +149,7 @@ fn an_end_before_what_was_waited_for_has_a_code_of_its_own() {
 fn all_of_stdin_is_one_binary_message_and_comes_back_as_it_was() {
     let serve = Serve::start();
     let url = serve.url("/echo");
-    let bytes: Vec<u8> = (0..3_000_000_u64).map(|i| (i * i >> 5) as u8).collect();
+    let bytes: Vec<u8> = (0..3_000_000_u64).map(|i| ((i * i) >> 5) as u8).collect();
     let output = run(&["connect", "--binary", "--count", "1", &url], &bytes);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(output.stdout == bytes, "{} bytes", output.stdout.len());
@@ -245,6 +245,8 @@ fn verbose_shows_what_goes_over_http2_too() {
     let stderr = text(&output.stderr);
     for line in [
         "* the TLS handshake: ",
+        "* TLSv1.3 with TLS13_",
+        ", ALPN h2",
         "> CONNECT ",
         "< HTTP/2.0 200",
         "> text fin masked 5 bytes: \"hello\"",

@@ -67,8 +67,8 @@ fn messages_and_lines_typed_keep_their_order_and_lose_nothing() {
     let mut terminal = connect(&serve.url("/echo"), &[], &state);
     terminal.see("connected to");
     // Typed ahead, as by a paste into a terminal that does not mark it.
-    let lines: String = (0..100).map(|i| format!("line {i}\r")).collect();
-    terminal.press(&lines);
+    let lines: Vec<String> = (0..100).map(|i| format!("line {i}\r")).collect();
+    terminal.press(&lines.concat());
     terminal.see("< line 99");
     terminal.press(CTRL_D);
     let bytes = terminal.bytes();

@@ -21,7 +21,7 @@ impl Puppet {
     /// Takes the next connection and its handshake, and agrees to nothing.
     pub(crate) fn accept(&self) -> Peer {
         let (mut stream, _) = self.0.accept().unwrap();
-        let deadline = Some(Duration::from_secs(60));
+        let deadline = Some(Duration::from_mins(1));
         stream.set_read_timeout(deadline).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut head = Vec::new();

@@ -1,0 +1,231 @@
+//! What is said: lines of a pipe, all of stdin, or what is typed at the prompt.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{fs, io};
+
+use longwire::bytes::Bytes;
+use longwire::{Error, Message, MessageKind};
+use tokio::sync::mpsc;
+
+use super::command::{self, Command};
+use super::input::Input;
+use super::link::Speaker;
+use super::look::Direction;
+use super::printer::Printer;
+use super::watch::Watch;
+
+/// Bytes of a file that is sent: it is read as a whole.
+const MOST_FILE: u64 = 1 << 30;
+
+/// Where what is said comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Lines with commands among them.
+    Prompt,
+    /// Each line is a message.
+    Lines,
+    /// All of stdin is one message.
+    Whole,
+}
+
+/// What goes on beside the connection itself.
+#[derive(Debug, Default)]
+pub(super) struct Flags {
+    pub(super) closing: AtomicBool,
+    pub(super) reopening: AtomicBool,
+    pub(super) met: AtomicBool,
+}
+
+/// Says it on a connection.
+pub(super) struct Talker<'a> {
+    pub(super) printer: &'a Printer,
+    pub(super) watch: &'a Watch,
+    pub(super) flags: &'a Flags,
+    pub(super) source: Source,
+    /// Whether lines are sent as binary messages.
+    pub(super) binary: bool,
+    /// How long to stay after the end of stdin; `None` is without an end.
+    pub(super) wait: Option<Duration>,
+}
+
+/// Why nothing more can be said.
+#[derive(Debug)]
+pub(super) enum Unsaid {
+    Failed(Error),
+    Output(io::Error),
+}
+
+impl Talker<'_> {
+    /// Sends what is said. Once nothing is said any more, it closes, and is
+    /// never done: the end is heard.
+    pub(super) async fn speak(
+        &self,
+        speaker: &Speaker,
+        lines: &mut mpsc::Receiver<Input>,
+        whole: &mut bool,
+    ) -> Unsaid {
+        if std::mem::take(whole) {
+            match speaker
+                .send_reader(MessageKind::Binary, tokio::io::stdin())
+                .await
+            {
+                Ok(_) | Err(Error::Closed(_) | Error::Closing) => {}
+                Err(error) => return Unsaid::Failed(error),
+            }
+            self.stay_then_close(speaker).await;
+        }
+        loop {
+            let said = match lines.recv().await {
+                Some(Input::Line(line)) if self.source == Source::Prompt => {
+                    self.obey(line, speaker).await
+                }
+                Some(Input::Line(line)) => {
+                    let message = self.message_of(line);
+                    self.send(message, speaker).await
+                }
+                Some(Input::End) if self.source == Source::Prompt => {
+                    self.close(speaker, 1000, "").await;
+                    Ok(())
+                }
+                Some(Input::End) => {
+                    self.stay_then_close(speaker).await;
+                    Ok(())
+                }
+                None => std::future::pending().await,
+            };
+            if let Err(error) = said {
+                return Unsaid::Output(error);
+            }
+        }
+    }
+
+    fn message_of(&self, line: Vec<u8>) -> Message {
+        if self.binary {
+            Message::binary(line)
+        } else {
+            Message::text(String::from_utf8_lossy(&line).into_owned())
+        }
+    }
+
+    async fn send(&self, message: Message, speaker: &Speaker) -> io::Result<()> {
+        match speaker.send(message.clone()).await {
+            Ok(()) => {
+                self.watch.traffic().message(Direction::Sent, message.len());
+                self.printer.sent(&message).await
+            }
+            // The end of the connection is told by who hears it.
+            Err(Error::Closed(_) | Error::Closing) => Ok(()),
+            Err(error) => {
+                self.printer.complain(&error.to_string()).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Does what a line of the prompt says.
+    async fn obey(&self, line: Vec<u8>, speaker: &Speaker) -> io::Result<()> {
+        let command = match command::parse(&String::from_utf8_lossy(&line)) {
+            Ok(command) => command,
+            Err(error) => {
+                self.printer.complain(&error.to_string()).await;
+                return Ok(());
+            }
+        };
+        match command {
+            Command::Say(text) => {
+                let message = self.message_of(text.into_bytes());
+                self.send(message, speaker).await?;
+            }
+            Command::Ping(payload) => {
+                if let Err(error) = speaker.ping(payload).await {
+                    self.printer.complain(&error.to_string()).await;
+                }
+            }
+            Command::Close(code, reason) => self.close(speaker, code, &reason).await,
+            Command::Binary(path) => self.send_file(&path, MessageKind::Binary, speaker).await?,
+            Command::Send(path) => self.send_file(&path, MessageKind::Text, speaker).await?,
+            Command::Reconnect => {
+                self.flags.reopening.store(true, Ordering::Relaxed);
+                self.close(speaker, 1000, "").await;
+            }
+            Command::Stats => {
+                let report = self.watch.traffic().report();
+                self.printer.note(&report).await;
+            }
+            Command::Help => self.printer.note(&command::help()).await,
+            Command::Nothing => {}
+        }
+        Ok(())
+    }
+
+    async fn send_file(&self, path: &Path, kind: MessageKind, speaker: &Speaker) -> io::Result<()> {
+        match read_file(path, kind) {
+            Ok(message) => {
+                let len = message.len();
+                self.send(message, speaker).await?;
+                self.printer
+                    .note(&format!("sent {} of {len} bytes", path.display()))
+                    .await;
+            }
+            Err(error) => {
+                let text = format!("could not send {}: {error}", path.display());
+                self.printer.complain(&text).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts to close; a code that cannot be sent is told.
+    async fn close(&self, speaker: &Speaker, code: u16, reason: &str) {
+        match speaker.close(code, reason) {
+            Ok(()) => self.flags.closing.store(true, Ordering::Relaxed),
+            Err(error) => {
+                self.flags.reopening.store(false, Ordering::Relaxed);
+                self.printer.complain(&error.to_string()).await;
+            }
+        }
+    }
+
+    async fn stay_then_close(&self, speaker: &Speaker) {
+        match self.wait {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => std::future::pending().await,
+        }
+        self.close(speaker, 1000, "").await;
+    }
+
+    /// Closes at the first Ctrl-C, and is done at the second.
+    pub(super) async fn stop(&self, speaker: &Speaker, interrupts: &mut mpsc::Receiver<()>) {
+        while interrupts.recv().await.is_some() {
+            if self.flags.closing.load(Ordering::Relaxed) {
+                return;
+            }
+            self.close(speaker, 1000, "").await;
+            self.printer
+                .note("closing; Ctrl-C again does not wait for the server")
+                .await;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+fn read_file(path: &Path, kind: MessageKind) -> io::Result<Message> {
+    let len = fs::metadata(path)?.len();
+    if len > MOST_FILE {
+        let text = format!("expected a file of at most {MOST_FILE} bytes, got {len}");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    let bytes = fs::read(path)?;
+    match kind {
+        MessageKind::Binary => Ok(Message::binary(Bytes::from(bytes))),
+        MessageKind::Text => String::from_utf8(bytes)
+            .map(Message::from)
+            .map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                let text = format!("expected UTF-8, got something else at byte {at} (try /binary)");
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            }),
+    }
+}
