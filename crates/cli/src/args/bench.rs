@@ -76,7 +76,7 @@ Examples:
   longwire bench -c 100 --fan-out --rate 100 \\
       --template '{\"type\":\"message\",\"text\":\"{{token}}\",\"id\":1,\"date\":{{time}}}' \\
       ws://127.0.0.1:8000/chat
-  longwire bench --idle -c 10000 --ramp 20s -d 5m ws://127.0.0.1:8000/echo";
+  longwire bench --idle -c 4000 --ramp 10s -d 5m ws://127.0.0.1:8000/echo";
 
 /// Options of `longwire bench`.
 #[derive(clap::Args)]

@@ -43,6 +43,9 @@ const THRESHOLD: u8 = 5;
 /// How often the bar is drawn.
 const DRAWN_EVERY: Duration = Duration::from_millis(200);
 
+/// Time between two points of the time line, where it is no long one.
+const POINT: Duration = Duration::from_secs(1);
+
 /// What a shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
@@ -142,60 +145,107 @@ async fn drive(
         let _ = phase.send(Phase::Interrupted);
         return not_opened(run);
     }
-    let schedule = schedule(&run.plan);
-    let mut wire = run.wire.so_far();
-    let _ = phase.send(Phase::Running(schedule));
-    let mut timeline = Timeline::new(schedule.measured, run);
+    let mut measured = Measured::start(run, lanes, phase);
     let mut ticks = interval(DRAWN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut next = schedule.measured;
-    let mut ended = Ended::Done;
     loop {
         tokio::select! {
             _ = all_done.recv() => break,
-            _ = &mut ctrl_c, if ended == Ended::Done => {
-                ended = Ended::Interrupted;
-                let _ = phase.send(Phase::Interrupted);
+            _ = &mut ctrl_c, if !measured.ended => {
+                measured.end(Ended::Interrupted);
                 tokio::spawn(stop_at_once());
             }
             () = run.changed.notified() => {}
             _ = ticks.tick() => {}
-            () = sleep_until(next.into()) => {}
+            () = sleep_until(measured.next.into()), if !measured.ended => measured.take(),
         }
-        if run.is_done() && ended == Ended::Done {
-            if run.gauges.survived.get() == 0 {
-                ended = Ended::ConnectionsLost;
-            }
-            phase.send_if_modified(|phase| {
-                let running = matches!(phase, Phase::Running(_));
-                if running {
-                    *phase = Phase::Over;
-                }
-                running
+        if run.is_done() && !measured.ended {
+            let survived = run.gauges.survived.get();
+            measured.end(if survived == 0 {
+                Ended::ConnectionsLost
+            } else {
+                Ended::Done
             });
         }
-        let now = Instant::now();
-        if now >= next {
-            if next == schedule.measured {
-                // What is counted begins here.
-                if !run.plan.warmup.is_zero() {
-                    wire = run.wire.so_far();
-                }
-            } else {
-                timeline.take(&lanes, run);
-            }
-            next += Duration::from_secs(1) * timeline.each();
-        }
-        progress.running(run, &schedule, &timeline);
+        progress.running(run, &measured.schedule, &measured.timeline);
     }
-    timeline.finish(&lanes, run);
     progress.clear();
-    let wire = args.report.wire_bytes.then(|| {
-        let (sent, received) = run.wire.so_far();
-        (sent - wire.0, received - wire.1)
-    });
-    let report = Report::new(run, &timeline, &schedule, ended, wire);
-    tell(args, report)
+    tell(args, measured.report(args.report.wire_bytes))
+}
+
+/// A run from the moment that all connections are open.
+struct Measured {
+    run: Arc<Run>,
+    lanes: Vec<Arc<Lane>>,
+    phase: watch::Sender<Phase>,
+    schedule: Schedule,
+    timeline: Timeline,
+    /// When the next point of the time line is due.
+    next: Instant,
+    /// Bytes of frames before what is measured.
+    wire: (u64, u64),
+    /// Whether connections are only closed any more.
+    ended: bool,
+    how: Ended,
+}
+
+impl Measured {
+    fn start(run: &Arc<Run>, lanes: Vec<Arc<Lane>>, phase: watch::Sender<Phase>) -> Self {
+        let schedule = schedule(&run.plan);
+        let wire = run.wire.so_far();
+        let timeline = Timeline::new(schedule.measured, run);
+        let _ = phase.send(Phase::Running(schedule));
+        let first = if run.plan.warmup.is_zero() {
+            POINT
+        } else {
+            Duration::ZERO
+        };
+        Self {
+            run: Arc::clone(run),
+            lanes,
+            phase,
+            schedule,
+            timeline,
+            next: schedule.measured + first,
+            wire,
+            ended: false,
+            how: Ended::Done,
+        }
+    }
+
+    /// A point of the time line, or the end of the warm-up.
+    fn take(&mut self) {
+        if self.next == self.schedule.measured {
+            self.wire = self.run.wire.so_far();
+        } else {
+            self.timeline.take(&self.lanes, &self.run);
+        }
+        self.next += POINT * self.timeline.each();
+    }
+
+    /// Nothing is measured any more.
+    fn end(&mut self, how: Ended) {
+        self.timeline.finish(&self.lanes, &self.run);
+        self.ended = true;
+        self.how = how;
+        let _ = self.phase.send(match how {
+            Ended::Interrupted => Phase::Interrupted,
+            _ => Phase::Over,
+        });
+    }
+
+    fn report(mut self, wire_bytes: bool) -> Report {
+        if !self.ended {
+            self.timeline.finish(&self.lanes, &self.run);
+        }
+        // What connections have counted at their end.
+        self.timeline.gather(&self.lanes);
+        let wire = wire_bytes.then(|| {
+            let (sent, received) = self.run.wire.so_far();
+            (sent - self.wire.0, received - self.wire.1)
+        });
+        Report::new(&self.run, &self.timeline, &self.schedule, self.how, wire)
+    }
 }
 
 /// Waits until each connection was tried.

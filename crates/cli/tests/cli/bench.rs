@@ -444,21 +444,21 @@ fn what_cannot_work_is_told_before_anything_is_sent() {
 
 #[test]
 fn ctrl_c_ends_it_early_with_the_report_so_far() {
-    let (served, serving) = mpsc::channel();
+    let (hundredth, hundredths) = mpsc::channel();
     let server = OddServer::start(move |mut connection, _| {
         connection.accept()?;
         for _ in 0..100 {
             let message = connection.message()?;
             connection.write(TEXT, &message)?;
         }
-        served.send(()).map_err(io::Error::other)?;
+        hundredth.send(()).map_err(io::Error::other)?;
         echo(&mut connection)
     });
     let child = longwire(&["bench", "--json", "-c", "1", "-d", "600s", &server.url()])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    serving.recv_timeout(Duration::from_mins(1)).unwrap();
+    hundredths.recv_timeout(Duration::from_mins(1)).unwrap();
     let pid = child.id().to_string();
     let killed = std::process::Command::new("kill")
         .args(["-INT", &pid])

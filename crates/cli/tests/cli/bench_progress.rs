@@ -28,11 +28,11 @@ fn on_a_terminal(arguments: &[&str]) -> (Child, File) {
     tcsetwinsize(&terminal, size).unwrap();
     let name = ptsname(&terminal, Vec::new()).unwrap();
     let name = name.to_str().unwrap();
-    let side = File::options().read(true).write(true).open(name).unwrap();
+    let stderr = File::options().read(true).write(true).open(name).unwrap();
     let child = longwire(arguments)
         .env("TERM", "xterm-256color")
         .stdout(Stdio::piped())
-        .stderr(side)
+        .stderr(stderr)
         .spawn()
         .unwrap();
     (child, File::from(terminal))

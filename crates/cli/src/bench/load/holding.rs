@@ -133,9 +133,9 @@ async fn keep(
         if let Some(mut socket) = opened.take() {
             let end = work.with(lane, connection, &mut socket, schedule).await;
             if end == End::Done {
+                work.leave(lane, &schedule);
                 run.gauges.survived.up();
                 run.changed.notify_one();
-                work.leave(lane, &schedule);
                 run.gauges.open.down();
                 let _ = timeout(CLOSE_WITHIN, socket.close(1000, "")).await;
                 return;

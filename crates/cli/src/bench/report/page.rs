@@ -34,7 +34,7 @@ pub(in crate::bench) fn html(report: &Report) -> String {
 
 fn head(report: &Report) -> String {
     let load = &report.load;
-    let connections = load.connections;
+    let connections = show::count(load.connections.into());
     let how = match (load.rate, load.window) {
         (Some(rate), _) => format!("{} messages due a second", show::count(rate)),
         (None, Some(window)) => format!("{window} on their way on each"),
@@ -177,7 +177,7 @@ fn errors(report: &Report) -> String {
     let head = "<tr><th>count<th>kind<th>the first of them\n";
     section(
         "Errors",
-        &format!("<table class=\"text\">\n{head}{rows}</table>\n"),
+        &format!("<table class=\"text errors\">\n{head}{rows}</table>\n"),
     )
 }
 
@@ -205,20 +205,17 @@ fn environment(report: &Report) -> String {
                 environment.threads
             ),
         ),
-        (
-            "started",
-            format!("{} (milliseconds since 1970)", environment.started),
-        ),
+        ("started", show::date(environment.started)),
         (
             "connections",
             format!(
                 "{} opened ({} over HTTP/2, {} with compression), {} failed, {} lost, {} opened again",
-                connections.opened,
-                connections.http2,
-                connections.compressed,
-                connections.failed,
-                connections.lost,
-                connections.reopened
+                show::count(connections.opened),
+                show::count(connections.http2),
+                show::count(connections.compressed),
+                show::count(connections.failed),
+                show::count(connections.lost),
+                show::count(connections.reopened)
             ),
         ),
         (

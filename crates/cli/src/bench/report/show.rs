@@ -89,6 +89,27 @@ pub(in crate::bench) fn seconds(seconds: f64) -> String {
     format!("{rounded} s")
 }
 
+/// Milliseconds since 1970 as `2026-01-31 12:00:00 UTC`.
+pub(in crate::bench) fn date(millis: u64) -> String {
+    let seconds = millis / 1000;
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March have the day that some lack at their end; 400 of them
+    // have 146,097 days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 {
+        (year + era * 400, month + 3)
+    } else {
+        (year + era * 400 + 1, month - 9)
+    };
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +137,19 @@ mod tests {
             [seconds(10.0), seconds(2.5), seconds(200.0)],
             ["10 s", "2.5 s", "3 min 20 s"]
         );
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, shown) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_709_251_200, "2024-03-01 00:00:00 UTC"),
+            (1_767_225_599, "2025-12-31 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(date(seconds * 1000), shown);
+        }
     }
 }

@@ -44,7 +44,8 @@ fn head(report: &Report, to: &mut impl Write) -> io::Result<()> {
     writeln!(to, "{}", harmless(&report.url).bold())?;
     writeln!(
         to,
-        "{wanted} connection{plural}, {what}; {}",
+        "{} connection{plural}, {what}; {}",
+        show::count(wanted.into()),
         features(report)
     )?;
     let ended = match report.ended {

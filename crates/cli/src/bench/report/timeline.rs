@@ -59,9 +59,8 @@ impl Timeline {
         }
     }
 
-    /// Takes what was counted since the last time, as a point.
-    pub(in crate::bench) fn take(&mut self, lanes: &[Arc<Lane>], run: &Run) {
-        let now = Instant::now();
+    /// Takes what was counted since the last time, without a point.
+    pub(in crate::bench) fn gather(&mut self, lanes: &[Arc<Lane>]) {
         self.second.clear();
         for lane in lanes {
             self.taken.clear();
@@ -69,6 +68,12 @@ impl Timeline {
             self.second.add(&self.taken);
         }
         self.total.add(&self.second);
+    }
+
+    /// Takes what was counted since the last time, as a point.
+    pub(in crate::bench) fn take(&mut self, lanes: &[Arc<Lane>], run: &Run) {
+        let now = Instant::now();
+        self.gather(lanes);
         let Some(time) = now.checked_duration_since(self.last) else {
             return;
         };
@@ -94,17 +99,16 @@ impl Timeline {
         }
     }
 
-    /// Takes the rest, which is no point where it is a small part of a second.
+    /// Takes the last point, which is none where it is a small part of a second.
     pub(in crate::bench) fn finish(&mut self, lanes: &[Arc<Lane>], run: &Run) {
         const LEAST: f64 = 0.5;
         let whole = self.last.elapsed().as_secs_f64() >= LEAST || self.points.is_empty();
         self.take(lanes, run);
-        if !whole && let Some(rest) = self.points.pop() {
-            // Its errors, where it is the last to have some, belong somewhere.
-            if let Some(last) = self.points.last_mut() {
-                last.errors += rest.errors;
-                last.open = rest.open;
-            }
+        let rest = if whole { None } else { self.points.pop() };
+        if let Some(last) = self.points.last_mut() {
+            last.errors += rest.map_or(0, |rest| rest.errors);
+            // Connections are being closed.
+            last.open = last.open.max(run.gauges.survived.get());
         }
     }
 
