@@ -152,6 +152,28 @@ fn the_stall_of_a_server_is_seen_by_all_who_would_have_waited() {
 }
 
 #[test]
+fn what_could_not_be_sent_in_time_has_waited_since_it_was_due() {
+    // All is due within two seconds, and taken after three; the kernel holds a part.
+    let server = OddServer::start(|mut connection, _| {
+        connection.accept()?;
+        std::thread::sleep(Duration::from_secs(3));
+        echo(&mut connection)
+    });
+    let arguments = ["-c", "1", "--rate", "400", "-n", "800", "--size", "65000"];
+    let further = ["--no-compression", "--answer-timeout", "60s", &server.url()];
+    let (_, report) = bench(&[&arguments[..], &further].concat());
+    assert!(
+        report["messages"]["late"].as_u64().unwrap() >= 100,
+        "{report}"
+    );
+    assert_eq!(report["messages"]["received"], 800, "{report}");
+    assert!(
+        report["latency"]["min"].as_f64().unwrap() > 700_000.0,
+        "{report}"
+    );
+}
+
+#[test]
 fn a_wrong_answer_is_no_answer() {
     let server = OddServer::start(|mut connection, _| {
         connection.accept()?;
@@ -235,7 +257,7 @@ fn what_is_refused_closed_or_silent_is_counted_by_kind_and_the_rest_goes_on() {
         "-d",
         "2s",
         "--answer-timeout",
-        "1s",
+        "4s",
         &server.url(),
     ];
     let (code, report) = bench(&arguments);
