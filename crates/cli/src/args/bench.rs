@@ -9,15 +9,15 @@ use super::values;
 use super::way::WayArgs;
 
 const AFTER: &str = "\
-Load:
+Closed and open loop:
   Without --rate each connection keeps --window messages on their way and sends
   the next one when an answer comes: this finds how much a server can do. A
   server that stalls is asked less meanwhile, so the latencies look better than
   what people would see.
   With --rate messages are due at fixed instants, whatever the server does, and
   their latency counts from the instant each was due. It is what people would
-  see at that load. What could not be sent in time is counted as late, what was
-  not sent at all as unsent.
+  see at that load. What was sent more than 10 ms after it was due is counted
+  as late, what was not sent at all as unsent.
   Messages due in the warm-up are sent and checked, but not in the result.
 
 Answers:
