@@ -111,7 +111,7 @@ pub(crate) struct BetweenArgs {
     #[arg(long)]
     pub(crate) lines: bool,
     /// Tell the server its own origin instead of that of the client's page
-    #[arg(long)]
+    #[arg(long, conflicts_with = "origin")]
     pub(crate) rewrite_origin: bool,
     /// Where the server cannot judge it (--rewrite-origin, tcp:, unix:): let
     /// pages of this origin through too; may be repeated, `*` lets all
@@ -207,7 +207,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Write the recording as a HAR file, which browsers' tools open
-    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "connection", "json"])]
     pub(crate) har: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) way: WayArgs,

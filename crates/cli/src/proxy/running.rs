@@ -158,7 +158,8 @@ fn finish(
         Some(path) => format!(", recorded in {}", path.display()),
         None => String::new(),
     };
-    output::note(&format!("stopped: {connections} connections{recorded}"));
+    let connections = show::count(connections, "connection");
+    output::note(&format!("stopped: {connections}{recorded}"));
     let mut code = match sink.failure() {
         None | Some(Failure::Stdout) => ExitCode::SUCCESS,
         Some(Failure::Recording(error)) => {
@@ -178,7 +179,14 @@ fn finish(
 /// What is behind the proxy, and what requests have to say to it; or what is
 /// wrong with the options.
 fn check(wanted: &Wanted) -> Result<(Upstream, Option<Rewriting>), String> {
-    let (args, way) = (&wanted.between, &wanted.way);
+    let (args, way, faults) = (&wanted.between, &wanted.way, &wanted.faults);
+    let loses = faults.drop_after.is_some() || faults.drop_rate.is_some();
+    if faults.drop_silently && !loses {
+        return Err("--drop-silently needs to know when: --drop-after or --drop-rate".into());
+    }
+    if faults.seed.is_some() && faults.jitter.is_none() && faults.drop_rate.is_none() {
+        return Err("--seed is for what is left to chance: --jitter or --drop-rate".into());
+    }
     let upstream = Upstream::parse(&wanted.url, way)?;
     let is_all_websocket = upstream.is_websocket() && !args.raw;
     if args.lines && is_all_websocket {
@@ -210,7 +218,7 @@ fn check(wanted: &Wanted) -> Result<(Upstream, Option<Rewriting>), String> {
 
 /// Whether an option says something to a server, or about the way to one, that
 /// a service without WebSocket has no use for.
-fn says_anything(way: &WayArgs) -> bool {
+pub(super) fn says_anything(way: &WayArgs) -> bool {
     let lists = way.subprotocol.len() + way.header.len() + way.cookie.len();
     let is_told = [&way.origin, &way.user, &way.bearer, &way.proxy]
         .iter()

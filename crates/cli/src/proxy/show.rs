@@ -53,6 +53,12 @@ pub(super) fn json(line: &impl serde::Serialize) -> io::Result<()> {
     stdout.flush()
 }
 
+/// A number of things, as one says it.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
 fn open(exchange: &Exchange) -> String {
     let peer = one_line(&exchange.peer);
     let url = one_line(&exchange.url);

@@ -507,7 +507,7 @@ fn a_server_that_is_not_there_is_a_502_that_says_so() {
 
 #[test]
 fn a_command_line_that_cannot_work_is_told_at_once() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["proxy", "localhost:80"], "expected ws://"),
         (&["proxy", "--lines", "ws://x"], "speaks no WebSocket"),
         (&["proxy", "--raw", "tcp://x:1"], "needs a WebSocket server"),
@@ -518,6 +518,13 @@ fn a_command_line_that_cannot_work_is_told_at_once() {
         (&["proxy", "--location", "ws://x"], "redirects"),
         (&["proxy", "--drop-after", "10m", "ws://x"], "10min or 10MB"),
         (&["proxy", "--jitter", "10ms", "ws://x"], "--latency"),
+        (&["proxy", "--drop-silently", "ws://x"], "--drop-after"),
+        (&["proxy", "--seed", "1", "ws://x"], "--jitter"),
+        (
+            &["proxy", "--rewrite-origin", "-o", "http://x", "ws://x"],
+            "--origin",
+        ),
+        (&["replay", "x.jsonl", "--bearer", "t"], "a URL to play to"),
         (&["record", "ws://x"], "--output"),
         (
             &["proxy", "--allow-origin", "*", "ws://x"],

@@ -21,6 +21,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::event::Header;
+use super::running::says_anything;
 use super::{har, show};
 use crate::args::proxy::ReplayArgs;
 use crate::{exit, output};
@@ -49,7 +50,7 @@ pub(super) async fn run(args: ReplayArgs) -> ExitCode {
     };
     let played = tokio::select! {
         played = play::play(&script, &settings) => played,
-        _ = tokio::signal::ctrl_c() => return ExitCode::FAILURE,
+        _ = tokio::signal::ctrl_c() => return failed("stopped before the end"),
     };
     let played = match played {
         Ok(played) => played,
@@ -79,6 +80,9 @@ fn prepare(args: &ReplayArgs) -> Result<(Script, Vec<FieldPath>), String> {
 
 /// Shows the recording, or makes a HAR file of it.
 fn read(args: &ReplayArgs) -> ExitCode {
+    if says_anything(&args.way) {
+        return wrong("the options of the connection need a URL to play to");
+    }
     if let Some(out) = &args.har {
         return match har::export(&args.file, out) {
             Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::super::show::count;
 use super::compare::{Difference, compare};
 use super::path::FieldPath;
 use super::play::Played;
@@ -67,17 +68,18 @@ impl Report {
         }
         stdout.flush()?;
         drop(stdout);
-        let sum = |of: fn(&OfConnection) -> usize| self.connections.iter().map(of).sum::<usize>();
-        let differences = match sum(|each| each.differences.len()) {
+        let sum = |of: fn(&OfConnection) -> usize| -> u64 {
+            self.connections.iter().map(|each| of(each) as u64).sum()
+        };
+        let verdict = match sum(|each| each.differences.len()) {
             0 => "all are the recorded ones".to_owned(),
-            1 => "1 difference".to_owned(),
-            many => format!("{many} differences"),
+            differences => count(differences, "difference"),
         };
         output::note(&format!(
-            "{} connections, {} messages sent, {} answers of {} recorded, in {:.2} s: {differences}",
-            self.connections.len(),
-            sum(|each| each.sent),
-            sum(|each| each.received),
+            "{}, {} sent, {} of {} recorded, in {:.2} s: {verdict}",
+            count(self.connections.len() as u64, "connection"),
+            count(sum(|each| each.sent), "message"),
+            count(sum(|each| each.received), "answer"),
             sum(|each| each.recorded),
             self.took,
         ));
