@@ -230,9 +230,10 @@ impl Connection<'_> {
                 () = lifetime => (Side::Client, Over::Lost),
             };
             // What the other side has still to say.
+            let within = END_WITHIN + between.faults.most_latency();
             let last = match (side, &over) {
-                (Side::Client, Over::Ended) => timeout(END_WITHIN, down).await.ok(),
-                (Side::Server, Over::Ended) => timeout(END_WITHIN, up).await.ok(),
+                (Side::Client, Over::Ended) => timeout(within, down).await.ok(),
+                (Side::Server, Over::Ended) => timeout(within, up).await.ok(),
                 _ => None,
             };
             match last {

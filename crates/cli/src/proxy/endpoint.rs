@@ -115,14 +115,13 @@ impl Upstream {
                 Err(error) => Err(format!("could not connect to {address}: {error}")),
             },
             Self::Unix(path) => {
-                let path = path.display();
                 #[cfg(unix)]
-                let result = UnixStream::connect(path.to_string()).await;
+                let result = UnixStream::connect(path).await;
                 #[cfg(not(unix))]
                 let result = Err::<TcpStream, _>(io::Error::from(io::ErrorKind::Unsupported));
                 match result {
                     Ok(stream) => Ok(Box::new(stream)),
-                    Err(error) => Err(format!("could not connect to {path}: {error}")),
+                    Err(error) => Err(format!("could not connect to {}: {error}", path.display())),
                 }
             }
         }

@@ -37,6 +37,11 @@ impl Faults {
         self.args.drop_silently
     }
 
+    /// How long bytes are held back at most.
+    pub(super) fn most_latency(&self) -> Duration {
+        self.args.latency.unwrap_or_default() + self.args.jitter.unwrap_or_default()
+    }
+
     /// How long a connection lives.
     pub(super) fn lifetime(&self) -> Option<Duration> {
         match self.args.drop_after {
