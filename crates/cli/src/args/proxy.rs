@@ -10,7 +10,9 @@ use super::way::WayArgs;
 
 const PROXY: &str = "\
 Where clients connect to is the first line printed. With a path in the URL, that
-is asked for; without one, what the client asks for.
+is asked for; without one, what the client asks for. What the options of the
+connection say to the server replaces what the client says; --compression
+dedicated leaves the client's offer as it is.
 
 Exit codes:
   0  stopped by Ctrl-C or SIGTERM
@@ -24,7 +26,7 @@ Examples:
   longwire proxy --latency 200ms --jitter 50ms --bandwidth 64k wss://example.com
   longwire proxy --drop-rate 1% --seed 7 --fragment 10 ws://127.0.0.1:8000
   longwire proxy --lines tcp://127.0.0.1:6379           a WebSocket for a TCP service
-  longwire proxy --raw --lines ws://127.0.0.1:8000/echo a TCP port for a WebSocket";
+  longwire proxy --raw --lines ws://127.0.0.1:8000      a TCP port for a WebSocket";
 
 const RECORD: &str = "\
 The recording has a line of JSON for each message; `longwire replay` plays it.
