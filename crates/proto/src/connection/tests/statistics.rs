@@ -25,5 +25,5 @@ fn whole_messages_and_all_bytes_are_counted_on_both_ends() {
     assert_eq!(sent.bytes_sent, out.len() as u64);
     assert_eq!(received.bytes_received, out.len() as u64);
     assert_eq!(received.messages_sent, 3);
-    assert_eq!(received.bytes_sent, 5 + 5 + 2 + 7 + 2, "with the pong");
+    assert_eq!(received.bytes_sent, 5 + 5 + 7 + 2, "with the pong");
 }
