@@ -44,57 +44,50 @@ fn head(report: &Report, to: &mut impl Write) -> io::Result<()> {
     writeln!(to, "{}", harmless(&report.url).bold())?;
     writeln!(
         to,
-        "{} connection{plural}, {what}; {}",
-        show::count(wanted.into()),
-        features(report)
+        "{} connection{plural}, {what}",
+        show::count(wanted.into())
     )?;
     let ended = match report.ended {
         Ended::Done => "",
         Ended::Interrupted => ", interrupted",
         Ended::ConnectionsLost => ", ended as no connection was left",
     };
-    writeln!(to, "measured for {}{ended}", show::seconds(report.seconds))?;
+    writeln!(
+        to,
+        "measured for {}{ended}, {}",
+        show::seconds(report.seconds),
+        features(report)
+    )?;
     writeln!(to)
 }
 
 fn features(report: &Report) -> String {
     let connections = &report.connections;
     let compression = match connections.compressed {
-        0 => "no compression",
-        _ => "permessage-deflate",
+        0 => "without compression",
+        _ => "with permessage-deflate",
     };
     let http = match connections.http2 {
         0 => "",
-        _ => ", over HTTP/2 (they share its connections; --http1.1 does not)",
+        _ => ",\nover HTTP/2, whose connections sockets share (--http1.1 has one for each)",
     };
     format!("{compression}{http}")
 }
 
 fn latencies(report: &Report, to: &mut impl Write) -> io::Result<()> {
-    let mut table = table(&[
-        "",
-        "p50",
-        "p75",
-        "p90",
-        "p99",
-        "p99.9",
-        "p99.99",
-        "max",
-        "mean",
-        "± stddev",
-    ]);
+    // No wider than a terminal: the rest is in the other forms of the report.
+    let header = ["", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"];
+    let mut table = table(&header);
     let mut add = |name: &str, summary: &Summary| {
         let mut row = vec![name.to_owned()];
         let columns = [
             summary.p50,
-            summary.p75,
             summary.p90,
             summary.p99,
             summary.p99_9,
             summary.p99_99,
             summary.max,
             summary.mean,
-            summary.stddev,
         ];
         row.extend(columns.map(show::time));
         table.add_row(row);
@@ -138,7 +131,7 @@ fn messages(report: &Report, to: &mut impl Write) -> io::Result<()> {
         (messages.unsent, "unsent: due, and not sent before the end"),
         (
             messages.late,
-            "late: sent more than 10 ms after they were due, as the connection or this machine was busy",
+            "late: sent over 10 ms after due (the connection or this machine was busy)",
         ),
     ] {
         if count > 0 {
