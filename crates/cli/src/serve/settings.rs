@@ -34,7 +34,7 @@ pub(super) fn apply(server: Server, args: &Args, kept: &Kept) -> Result<Server, 
     if args.tls.tls_self_signed {
         let made = kept.self_signed.get_or_init(|| self_signed(&args.listen));
         server = server.tls(made.clone()?);
-    } else if let Some(tls) = args.tls.from_files()? {
+    } else if let Some(tls) = args.tls.certificate()? {
         server = server.tls(tls);
     }
     Ok(server)

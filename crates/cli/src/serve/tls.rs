@@ -8,7 +8,7 @@ use crate::args::serve::TlsArgs;
 
 impl TlsArgs {
     /// TLS with the certificate in files, or none.
-    pub(super) fn from_files(&self) -> Result<Option<ServerTls>, String> {
+    pub(super) fn certificate(&self) -> Result<Option<ServerTls>, String> {
         let (cert, key) = match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => (cert, key),
             (None, None) if self.tls_client_ca.is_none() => return Ok(None),

@@ -67,22 +67,22 @@ impl Exec {
             _ = sender.ended() => None,
             sent = &mut output => Some(sent),
         };
-        let ended = match &sent {
-            // It writes nothing more, and has its time to end.
-            Some(Ok(Ok(()))) => {
-                tokio::select! {
-                    ended = process.wait() => ended,
-                    _ = sender.ended() => {
-                        close_input(&mut input).await;
-                        process.end(self.grace).await
-                    }
-                }
+        let is_silent = matches!(sent, Some(Ok(Ok(()))));
+        // Where it writes nothing more, it has its time to end.
+        let by_itself = if is_silent {
+            tokio::select! {
+                ended = process.wait() => Some(ended),
+                _ = sender.ended() => None,
             }
-            _ => {
-                // The end of its input asks it to end.
-                close_input(&mut input).await;
-                process.end(self.grace).await
-            }
+        } else {
+            None
+        };
+        let ended = if let Some(ended) = by_itself {
+            ended
+        } else {
+            // The end of its input asks it to end.
+            close_input(&mut input).await;
+            process.end(self.grace).await
         };
         input.abort();
         output.abort();
