@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// opened for the moment
     #[arg(short, long)]
     pub(crate) reconnect: bool,
-    /// Show the handshake and each frame on stderr
+    /// Show the handshake and each frame, on stderr or above the prompt
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// Close after so many messages received; with --filter, those it lets pass

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::command::KNOWN;
-use super::input::{Input, Inputs};
+use super::input::{Input, Inputs, end_on_terminate};
 use super::keys::Keys;
 use super::look::{Palette, coloured};
 use super::screen::{Gate, Screen};
@@ -77,6 +77,7 @@ pub(super) fn start(palette: Palette, clock: Clock, history: bool) -> Option<(Sc
     let printer = editor.create_external_printer().ok()?;
     let screen = Screen::start(printer, gate.clone(), Keys::keep());
     let (lines, received) = mpsc::channel(MOST_AHEAD);
+    end_on_terminate(lines.clone());
     let (interrupts, interrupted) = mpsc::channel(MOST_AHEAD);
     let history = if history {
         History::open(&mut editor)

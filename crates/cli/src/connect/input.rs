@@ -65,6 +65,21 @@ fn ctrl_c() -> mpsc::Receiver<()> {
     interrupted
 }
 
+/// Ends the lines where the process is told to end: the prompt closes then, and
+/// leaves the terminal as it was.
+pub(super) fn end_on_terminate(lines: mpsc::Sender<Input>) {
+    #[cfg(unix)]
+    tokio::spawn(async move {
+        let terminate = tokio::signal::unix::SignalKind::terminate();
+        if let Ok(mut terminate) = tokio::signal::unix::signal(terminate) {
+            terminate.recv().await;
+            let _ = lines.send(Input::End).await;
+        }
+    });
+    #[cfg(not(unix))]
+    drop(lines);
+}
+
 /// Has the runtime listen to Ctrl-C and do nothing, from now on: at the prompt
 /// it is a key.
 pub(super) fn ignore_ctrl_c() {

@@ -6,7 +6,9 @@
 //! would stand within that line. So the [`Gate`] is open from the first painting
 //! of a line to the key that ends it, and one text at a time goes through.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,8 @@ pub(super) struct Screen {
     jobs: mpsc::Sender<Job>,
     gate: Arc<Gate>,
     keys: Arc<Keys>,
+    /// How many texts there was no room for.
+    left_out: Arc<AtomicU64>,
 }
 
 impl Screen {
@@ -50,10 +54,15 @@ impl Screen {
         keys: Keys,
     ) -> Self {
         let (jobs, received) = mpsc::channel(MOST_WAITING);
-        let its_gate = gate.clone();
-        std::thread::spawn(move || print(printer, received, &its_gate));
-        let keys = Arc::new(keys);
-        Self { jobs, gate, keys }
+        let left_out = Arc::new(AtomicU64::new(0));
+        let (its_gate, its_left_out) = (gate.clone(), left_out.clone());
+        std::thread::spawn(move || print(printer, received, &its_gate, &its_left_out));
+        Self {
+            jobs,
+            gate,
+            keys: Arc::new(keys),
+            left_out,
+        }
     }
 
     /// Prints lines, each with its end; waits where many wait already.
@@ -62,9 +71,12 @@ impl Screen {
         let _ = self.jobs.send(Job::Print(lines)).await;
     }
 
-    /// The same without waiting: with too many waiting, this is left out.
+    /// The same without waiting: with too many waiting, this is left out, and
+    /// that is told.
     fn print_now(&self, lines: String) {
-        let _ = self.jobs.try_send(Job::Print(lines));
+        if self.jobs.try_send(Job::Print(lines)).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Prints what waits, and takes no more; the line editor may leave then.
@@ -96,7 +108,12 @@ impl Aside {
     }
 }
 
-fn print(mut printer: impl ExternalPrinter, mut jobs: mpsc::Receiver<Job>, gate: &Gate) {
+fn print(
+    mut printer: impl ExternalPrinter,
+    mut jobs: mpsc::Receiver<Job>,
+    gate: &Gate,
+    left_out: &AtomicU64,
+) {
     let mut is_over = false;
     while !is_over && let Some(job) = jobs.blocking_recv() {
         let mut batch = String::new();
@@ -111,6 +128,10 @@ fn print(mut printer: impl ExternalPrinter, mut jobs: mpsc::Receiver<Job>, gate:
             } else {
                 jobs.try_recv().ok()
             };
+        }
+        let left_out = left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            let _ = writeln!(batch, "… {left_out} lines came too fast to be shown");
         }
         if !batch.is_empty() {
             gate.pass(|| printer.print(batch));

@@ -241,6 +241,18 @@ fn a_second_ctrl_c_does_not_wait_for_the_server() {
 }
 
 #[test]
+fn a_process_that_is_told_to_end_closes_first() {
+    let (puppet, state) = (Puppet::new(), Folder::new());
+    let terminal = connect(&puppet.url(), &[], &state);
+    let mut peer = puppet.accept();
+    terminal.see("connected to");
+    terminal.signal("-TERM");
+    assert_eq!(peer.read_close(), (1000, String::new()));
+    drop(peer);
+    assert_eq!(terminal.end().0, 0);
+}
+
+#[test]
 fn the_server_ends_it_while_a_line_is_typed() {
     let (puppet, state) = (Puppet::new(), Folder::new());
     let line = format!("$LONGWIRE connect {}; echo code $?; stty -a", puppet.url());

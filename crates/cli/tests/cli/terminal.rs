@@ -164,6 +164,15 @@ impl Terminal {
         }
     }
 
+    /// Sends the program a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        let killed = std::process::Command::new("kill")
+            .args([signal, &pid])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+
     /// Makes the terminal as wide.
     pub(crate) fn resize(&self, cols: u16) {
         let (shown, _) = &*self.shown;
