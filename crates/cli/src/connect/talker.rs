@@ -83,7 +83,7 @@ impl Talker<'_> {
                 }
                 Some(Input::Line(line)) => {
                     let message = self.message_of(line);
-                    self.send(message, speaker).await
+                    self.send(message, speaker).await.map(drop)
                 }
                 Some(Input::End) if self.source == Source::Prompt => {
                     self.close(speaker, 1000, "").await;
@@ -109,19 +109,20 @@ impl Talker<'_> {
         }
     }
 
-    async fn send(&self, message: Message, speaker: &Speaker) -> io::Result<()> {
+    /// Sends a message: whether it was.
+    async fn send(&self, message: Message, speaker: &Speaker) -> io::Result<bool> {
         match speaker.send(message.clone()).await {
             Ok(()) => {
-                self.watch.traffic().message(Direction::Sent, message.len());
-                self.printer.sent(&message).await
+                let len = message.len();
+                self.watch.traffic().message(Direction::Sent, len);
+                self.printer.sent(&message).await?;
+                return Ok(true);
             }
             // The end of the connection is told by who hears it.
-            Err(Error::Closed(_) | Error::Closing) => Ok(()),
-            Err(error) => {
-                self.printer.complain(&error.to_string()).await;
-                Ok(())
-            }
+            Err(Error::Closed(_) | Error::Closing) => {}
+            Err(error) => self.printer.complain(&error.to_string()).await,
         }
+        Ok(false)
     }
 
     /// Does what a line of the prompt says.
@@ -164,10 +165,10 @@ impl Talker<'_> {
         match read_file(path, kind) {
             Ok(message) => {
                 let len = message.len();
-                self.send(message, speaker).await?;
-                self.printer
-                    .note(&format!("sent {} of {len} bytes", path.display()))
-                    .await;
+                if self.send(message, speaker).await? {
+                    let text = format!("sent {} of {len} bytes", path.display());
+                    self.printer.note(&text).await;
+                }
             }
             Err(error) => {
                 let text = format!("could not send {}: {error}", path.display());

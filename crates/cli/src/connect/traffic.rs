@@ -217,10 +217,10 @@ impl Traffic {
 impl Counts {
     fn report(&self) -> String {
         let mut text = format!(
-            "{} messages of {}; {} frames of {} on the wire",
-            self.messages,
+            "{} of {}; {} of {} on the wire",
+            counted(self.messages, "message"),
             size(self.bytes),
-            self.frames,
+            counted(self.frames, "frame"),
             size(self.wire_bytes)
         );
         // Without compression both are the same.
@@ -230,6 +230,12 @@ impl Counts {
         }
         text
     }
+}
+
+/// A number of things.
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// The digit behind the point.

@@ -158,7 +158,7 @@ fn statistics_and_a_new_connection_are_had_by_commands() {
     terminal.press("hello\r");
     terminal.see("< hello");
     terminal.press("/stats\r");
-    terminal.see("sent         1 messages of 5 B; 1 frames of 11 B on the wire");
+    terminal.see("sent         1 message of 5 B; 1 frame of 11 B on the wire");
     terminal.see("not known yet");
     terminal.press("/ping\r");
     terminal.see("pong after");
