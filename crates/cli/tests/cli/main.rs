@@ -41,3 +41,5 @@ mod proxy;
 mod faults;
 
 mod replay;
+
+mod check_broken;
