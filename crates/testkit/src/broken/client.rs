@@ -13,6 +13,9 @@ use super::negotiation;
 use super::session::{Phase, Session};
 use super::stream::{self, NoHead};
 
+/// Interim responses that are passed over.
+const MOST_INTERIM: usize = 8;
+
 /// What a client asks for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -75,12 +78,7 @@ pub fn run_case(url: &str, options: &Options) -> Result<Ended, CaseError> {
     if plan.breaks(Fault::FramesTooEarly) {
         stream.write_all(b"\x81\x85\0\0\0\0early")?;
     }
-    let (response, early) = match stream::read_head(plan, &mut stream) {
-        Ok(head) => head,
-        Err(NoHead::Ended) => return Err(CaseError::Handshake("it ended before its response")),
-        Err(NoHead::Late) => return Err(CaseError::Handshake("its response took too long")),
-        Err(NoHead::Invalid(_)) => return Err(CaseError::Handshake("it is no HTTP/1.1")),
-    };
+    let (response, early) = read_response(plan, &mut stream)?;
     let deflate = check(options, &response, &key).map_err(CaseError::Handshake)?;
     let mut session = Session::new(plan, false, deflate);
     let ran = stream::run(plan, &mut stream, &mut session, &early);
@@ -93,6 +91,26 @@ pub fn run_case(url: &str, options: &Options) -> Result<Ended, CaseError> {
         Phase::Closed => Ended::Closed,
         Phase::Failed => Ended::Failed,
     })
+}
+
+/// Reads the final response, and what came behind it; those that only say that it
+/// will come are passed over (RFC 9110 section 15.2).
+fn read_response(plan: Plan, stream: &mut TcpStream) -> Result<(Head, Vec<u8>), CaseError> {
+    let mut early = Vec::new();
+    for _ in 0..MOST_INTERIM {
+        let (response, behind) = match stream::read_head(plan, stream, early) {
+            Ok(head) => head,
+            Err(NoHead::Ended) => return Err(CaseError::Handshake("it ended before its response")),
+            Err(NoHead::Late) => return Err(CaseError::Handshake("its response took too long")),
+            Err(NoHead::Invalid(_)) => return Err(CaseError::Handshake("it is no HTTP/1.1")),
+        };
+        let status = response.first_line.split(' ').nth(1).unwrap_or_default();
+        if status == "101" || !status.starts_with('1') {
+            return Ok((response, behind));
+        }
+        early = behind;
+    }
+    Err(CaseError::Handshake("it has too many interim responses"))
 }
 
 /// The authority, with its port, and the target.

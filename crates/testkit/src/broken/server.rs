@@ -136,7 +136,7 @@ fn accept_all(listener: &TcpListener, options: Options, shared: &Arc<Shared>) {
 fn serve(options: Options, stream: &mut TcpStream) -> io::Result<()> {
     let plan = options.plan;
     stream.set_nodelay(true)?;
-    let (answer, early) = match stream::read_head(plan, stream) {
+    let (answer, early) = match stream::read_head(plan, stream, Vec::new()) {
         Ok((request, early)) => (accept::answer(plan, options.deflate, &request), early),
         Err(NoHead::Ended) => return Ok(()),
         Err(NoHead::Late) => (accept::refuse_late(), Vec::new()),

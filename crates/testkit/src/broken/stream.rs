@@ -46,21 +46,25 @@ pub(super) enum NoHead {
     Invalid(HeadError),
 }
 
-/// Reads a head, and gives what came behind it too.
-pub(super) fn read_head(plan: Plan, stream: &mut TcpStream) -> Result<(Head, Vec<u8>), NoHead> {
+/// Reads a head that begins with what has come already, and gives what came behind it
+/// too.
+pub(super) fn read_head(
+    plan: Plan,
+    stream: &mut TcpStream,
+    mut bytes: Vec<u8>,
+) -> Result<(Head, Vec<u8>), NoHead> {
     let for_ever = plan.breaks(Fault::NoHandshakeDeadline);
     let deadline = Instant::now() + if for_ever { FOR_EVER } else { HEAD_DEADLINE };
-    let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
+        if let Some((head, len)) = Head::read(plan, &bytes).map_err(NoHead::Invalid)? {
+            let rest = bytes.split_off(len);
+            return Ok((head, rest));
+        }
         match read_until(stream, &mut buffer, deadline) {
             Ok(Some(0)) | Err(_) => return Err(NoHead::Ended),
             Ok(None) => return Err(NoHead::Late),
             Ok(Some(len)) => bytes.extend_from_slice(buffer.get(..len).unwrap_or_default()),
-        }
-        if let Some((head, len)) = Head::read(plan, &bytes).map_err(NoHead::Invalid)? {
-            let rest = bytes.split_off(len);
-            return Ok((head, rest));
         }
     }
 }
