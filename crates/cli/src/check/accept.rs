@@ -123,7 +123,7 @@ fn answer(offer: &Offer<'_>, wanted: &Offer<'_>) -> Option<String> {
         if !(LEAST_BITS..=MOST_BITS).contains(&bits) {
             return None;
         }
-        answer.push_str(&format!("; server_max_window_bits={bits}"));
+        answer += &["; server_max_window_bits=", &bits.to_string()].concat();
     }
     if let Some(bits) = wanted.bits("server_max_window_bits") {
         // Section 7.1.2.2: only where the client said that it can.
@@ -132,7 +132,7 @@ fn answer(offer: &Offer<'_>, wanted: &Offer<'_>) -> Option<String> {
         }
         let most = offer.bits("client_max_window_bits").unwrap_or(MOST_BITS);
         let bits = bits.min(most);
-        answer.push_str(&format!("; client_max_window_bits={bits}"));
+        answer += &["; client_max_window_bits=", &bits.to_string()].concat();
     }
     Some(answer)
 }

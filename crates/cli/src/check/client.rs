@@ -206,7 +206,7 @@ impl Client {
         };
         tokio::select! {
             biased;
-            Some(arrival) = arrivals.recv() => return Ok(arrival),
+            Some(arrival) = arrivals.recv() => Ok(arrival),
             ended = command.end() => {
                 // What it had connected may still be on its way.
                 if let Ok(Some(arrival)) = timeout(self.place.patience, arrivals.recv()).await {

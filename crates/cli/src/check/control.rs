@@ -147,7 +147,7 @@ impl Channel {
             return;
         };
         let told = told(offer.as_ref());
-        let written = timeout(WITHIN, write(&mut stream, "200 OK", &told)).await;
+        let written = timeout(WITHIN, write(&mut stream, "200 OK", told)).await;
         self.settle(offer, matches!(written, Ok(Ok(()))));
     }
 

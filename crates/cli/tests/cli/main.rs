@@ -43,3 +43,5 @@ mod faults;
 mod replay;
 
 mod check_broken;
+
+mod check;

@@ -98,6 +98,17 @@ impl Peer {
         command
     }
 
+    /// A program of this source, which finds the peer's package.
+    pub fn source(self, source: &str) -> std::process::Command {
+        let mut command = std::process::Command::new(self.interpreter());
+        command.current_dir(self.folder());
+        match self {
+            Self::Node => command.args(["--input-type=module", "-e", source]),
+            Self::Python => command.args(["-c", source]),
+        };
+        command
+    }
+
     fn folder(self) -> PathBuf {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         peers.join(match self {

@@ -272,8 +272,14 @@ async fn window_is_kept(session: &mut Session, agreed: &str, bits: u8) -> Outcom
             "expected server_max_window_bits of at most {bits} in the answer, got {agreed:?}"
         ));
     }
-    // Beyond the window asked for, and well within the largest.
+    refers_no_further_back(session, bits).await
+}
+
+/// Whether the peer's echo of noise that comes again beyond a window costs its
+/// bytes twice; then a closing handshake.
+pub(crate) async fn refers_no_further_back(session: &mut Session, bits: u8) -> Outcome {
     let block = noise(600);
+    // Beyond the window asked for, and well within the largest.
     let between = noise(3 << (bits - 1));
     let plain = [&block[..], &between, &block].concat();
     session

@@ -120,9 +120,22 @@ fn accept_values() -> Vec<Case> {
 
 /// Items 2 and 3 of what a client checks.
 fn upgrade_and_connection() -> Vec<Case> {
-    let section = "RFC 6455 4.1";
+    let case = |(name, what, level, answer): (&str, &str, Level, Answer)| {
+        answer
+            .case(format!("answering.{name}"), "RFC 6455 4.1")
+            .level(level)
+            .sent(format!("101 {what}"))
+    };
+    let rows = upgrade_values().into_iter().chain(connection_values());
+    rows.map(case).collect()
+}
+
+/// The name of a case, what is sent, how much it binds, and the answer.
+type Row = (&'static str, &'static str, Level, Answer);
+
+fn upgrade_values() -> Vec<Row> {
     let (good, bad) = (Then::Take, Then::Refuse);
-    let table: [(&str, &str, Level, Answer); 14] = [
+    vec![
         (
             "upgrade-missing",
             "without Upgrade",
@@ -160,6 +173,12 @@ fn upgrade_and_connection() -> Vec<Case> {
             Level::Should,
             changed(bad, "Upgrade", "h2c, websocket"),
         ),
+    ]
+}
+
+fn connection_values() -> Vec<Row> {
+    let (good, bad) = (Then::Take, Then::Refuse);
+    vec![
         (
             "connection-missing",
             "without Connection",
@@ -216,14 +235,7 @@ fn upgrade_and_connection() -> Vec<Case> {
             Level::Must,
             Answer::with(good, "X-Further", "a: b, \"c\"; d"),
         ),
-    ];
-    let case = |(name, what, level, answer): (&str, &str, Level, Answer)| {
-        answer
-            .case(format!("answering.{name}"), section)
-            .level(level)
-            .sent(format!("101 {what}"))
-    };
-    table.into_iter().map(case).collect()
+    ]
 }
 
 /// Item 1 of what a client checks.
@@ -257,12 +269,16 @@ fn statuses() -> Vec<Case> {
         })
         .collect();
     cases.push(
-        // All is as a 101 has it, but that.
-        Answer::head(Then::GiveUp, |_, answer| {
+        // All is as a 101 has it, but that; a client that takes it echoes.
+        Answer::bytes(Then::GiveUp, |request| {
+            let mut answer = accepting(request);
             "HTTP/1.1 200 OK".clone_into(&mut answer.first_line);
+            let mut bytes = answer.encode();
+            bytes.extend_from_slice(&Frame::new(Opcode::TEXT, "is it open?").encode());
+            bytes
         })
         .case("answering.status-200-with-upgrade", section)
-        .sent("200 with all the fields of an acceptance"),
+        .sent("200 with all the fields of an acceptance, and a message behind it"),
     );
     cases.push(
         Answer::head(Then::Refuse, |_, answer| {

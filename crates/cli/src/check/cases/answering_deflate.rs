@@ -4,8 +4,10 @@
 use crate::check::accept::offers;
 use crate::check::answer::{Answer, Then};
 use crate::check::case::Case;
-use crate::check::outcome::Level;
+use crate::check::outcome::{Level, Outcome};
 use crate::wire::Head;
+
+use super::agreement::refers_no_further_back;
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 
@@ -217,6 +219,34 @@ fn asks_for_more(request: &Head) -> Option<&'static str> {
     })
 }
 
+/// Whether a client refers no further back than it was told to.
+fn window(bits: u8) -> Case {
+    let id = format!("compression.client-window-{bits}");
+    Case::client(id, "RFC 7692 7.1.2.2", move |client| {
+        Box::pin(async move {
+            // Written with the parts exchanged: it is the client's window.
+            let wanted = format!("permessage-deflate; server_max_window_bits={bits}");
+            let mut session = match client.open(Some(&wanted)).await {
+                Ok(session) => session,
+                Err(outcome) => return outcome,
+            };
+            let outcome = if session.deflate.is_some() {
+                refers_no_further_back(&mut session, bits).await
+            } else {
+                session.close().await;
+                Outcome::Skip("the client did not offer client_max_window_bits".to_owned())
+            };
+            client.keep_log(session.log);
+            outcome
+        })
+    })
+    .asking_for_compression()
+    .sent(format!(
+        "101 with client_max_window_bits={bits}; noise that comes again beyond that window"
+    ))
+    .expected("the echo, with no reference beyond the window")
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let row = |then: Then, unfit, (name, value, section): Row| {
@@ -247,6 +277,9 @@ pub(crate) fn cases() -> Vec<Case> {
             .asking_for_compression()
             .sent("101 without the compression that was offered"),
     );
+    for bits in [9, 12] {
+        cases.push(window(bits));
+    }
     for bad in BAD {
         cases.push(row(Then::Refuse, offers_nothing, bad));
     }

@@ -160,7 +160,7 @@ const BAD: &[(&str, &str, Level, &str, Change)] = &[
         line(head, "HTTP/1.1", "HTTP/0.9");
     }),
     ("no-host", READING, Level::Must, "no Host", |head| {
-        remove(head, "Host")
+        remove(head, "Host");
     }),
     (
         "two-hosts",
@@ -173,7 +173,7 @@ const BAD: &[(&str, &str, Level, &str, Change)] = &[
         },
     ),
     ("no-upgrade", READING, Level::Must, "no Upgrade", |head| {
-        remove(head, "Upgrade")
+        remove(head, "Upgrade");
     }),
     (
         "upgrade-to-h2c",

@@ -100,7 +100,7 @@ fn summary(tried: &Tried) -> String {
         tried.verdict, tried.section, tried.level, tried.sent, tried.expected
     );
     if let Some(observed) = &tried.observed {
-        text.push_str(&format!("observed: {observed}\n"));
+        text += &["observed: ", observed, "\n"].concat();
     }
     text
 }
@@ -114,13 +114,14 @@ fn log(tried: &Tried) -> String {
             By::Peer => "peer  ",
         };
         let ms = entry.ms;
-        text.push_str(&format!("{ms:8.1} ms {by} {}\n", entry.what.trim_end()));
+        // A String takes all that is written to it.
+        let _ = writeln!(text, "{ms:8.1} ms {by} {}", entry.what.trim_end());
         if !entry.hex.is_empty() {
-            text.push_str(&format!("                   {}\n", entry.hex));
+            let _ = writeln!(text, "                   {}", entry.hex);
         }
     }
     if tried.wire_left_out > 0 {
-        text.push_str(&format!("... and {} more\n", tried.wire_left_out));
+        let _ = writeln!(text, "... and {} more", tried.wire_left_out);
     }
     text
 }

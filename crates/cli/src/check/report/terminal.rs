@@ -53,10 +53,10 @@ fn line(tried: &Tried) {
 }
 
 fn coloured(verdict: Verdict) -> String {
-    painted(verdict, format!("{verdict:<8}"))
+    painted(verdict, &format!("{verdict:<8}"))
 }
 
-fn painted(verdict: Verdict, text: String) -> String {
+fn painted(verdict: Verdict, text: &str) -> String {
     match verdict {
         Verdict::Strict => text.green().to_string(),
         Verdict::Lenient => text.yellow().to_string(),
@@ -100,7 +100,7 @@ pub(crate) fn tell(report: &Report, verbose: bool) {
             let count = counts.get(verdict)?;
             Some(format!(
                 "{count} {}",
-                painted(*verdict, verdict.to_string())
+                painted(*verdict, &verdict.to_string())
             ))
         })
         .collect();
