@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use longwire::Error;
-use longwire::error::UsageError;
+use longwire::error::{Fault, UsageError};
 
 use crate::output;
 
@@ -19,6 +19,31 @@ pub(crate) const UNREACHABLE: u8 = 3;
 
 /// The server refused the handshake, or answered it wrongly.
 pub(crate) const REFUSED: u8 = 4;
+
+/// Ctrl-C, or what a service manager sends.
+pub(crate) async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What could not be printed: nothing is wrong where a reader has enough.
+pub(crate) fn with_output(error: &std::io::Error) -> ExitCode {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
+    }
+    output::error(&format!("could not write to stdout: {error}"));
+    ExitCode::from(FAILED)
+}
 
 /// Tells an error with what can be done about it, and gives the exit code.
 pub(crate) fn with(error: &Error) -> ExitCode {
@@ -36,7 +61,9 @@ fn advice(error: &Error) -> &'static str {
     match error {
         Error::Resolve { .. } => " (is the host's name right?)",
         Error::Connect { .. } => " (is a server listening there?)",
-        Error::Tls { .. } => " (--insecure takes any certificate, --ca-file a CA's)",
+        Error::Tls { .. } if error.fault() == Fault::Peer => {
+            " (--insecure takes any certificate, --ca-file a CA's)"
+        }
         Error::Http(_) => " (does the port speak HTTP?)",
         Error::Usage(UsageError::Scheme { scheme }) if scheme == "http" => " (write ws:// instead)",
         Error::Usage(UsageError::Scheme { scheme }) if scheme == "https" => {

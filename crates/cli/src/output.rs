@@ -18,7 +18,7 @@ pub(crate) fn note(text: &str) {
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
         .flat_map(|char| {
-            let escaped = char.is_control() && char != '\n' && char != '\t';
+            let escaped = is_obeyed(char);
             let (one, many) = if escaped {
                 (None, Some(char.escape_unicode()))
             } else {
@@ -27,6 +27,16 @@ pub(crate) fn harmless(text: &str) -> String {
             one.into_iter().chain(many.into_iter().flatten())
         })
         .collect()
+}
+
+/// Whether a terminal obeys it instead of showing it: controls, and those of Unicode
+/// that turn the direction of writing round.
+fn is_obeyed(char: char) -> bool {
+    let turns = matches!(
+        char,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    );
+    turns || (char.is_control() && char != '\n' && char != '\t')
 }
 
 /// Bytes as pairs of digits.
@@ -45,6 +55,7 @@ mod tests {
             harmless("a\u{1b}[2Jb\tc\n\u{9b}d"),
             "a\\u{1b}[2Jb\tc\n\\u{9b}d"
         );
+        assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
     }
 
     #[test]

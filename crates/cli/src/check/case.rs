@@ -138,6 +138,12 @@ impl Case {
         self
     }
 
+    /// Whether it needs compression to be offered.
+    pub(crate) fn is_about_compression(&self) -> bool {
+        let offers = matches!(self.body, Body::Talk { offer: Some(_), .. });
+        offers || self.group() == "agreement" || self.id == "hostile.bomb"
+    }
+
     /// The part of the id before the dot.
     pub(crate) fn group(&self) -> &str {
         self.id

@@ -64,7 +64,28 @@ impl Log {
         self.push(by, format!("{what}, {} bytes", bytes.len()), shown);
     }
 
-    /// Something said in text: an HTTP head, the end of the stream.
+    /// An HTTP head, without what proves who one is: reports end up with others.
+    pub(crate) fn head(&mut self, by: By, text: &str) {
+        let hidden = |line: &str| {
+            let secret = [
+                "authorization:",
+                "proxy-authorization:",
+                "cookie:",
+                "set-cookie:",
+            ];
+            let lower = line.to_ascii_lowercase();
+            match line.split_once(':') {
+                Some((name, _)) if secret.iter().any(|start| lower.starts_with(start)) => {
+                    format!("{name}: ***")
+                }
+                _ => line.to_owned(),
+            }
+        };
+        let lines: Vec<String> = text.lines().map(hidden).collect();
+        self.text(by, lines.join("\n"));
+    }
+
+    /// Something said in text: the end of the stream, a fault.
     pub(crate) fn text(&mut self, by: By, what: impl Into<String>) {
         self.push(by, what.into(), &[]);
     }

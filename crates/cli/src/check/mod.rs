@@ -40,6 +40,7 @@ mod control;
 
 mod run;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +53,7 @@ use report::Report;
 use server::{Server, Unopened};
 
 use crate::args::check::{Args, ClientArgs, ListArgs, ReportArgs, ServerArgs, What};
+use crate::args::way::CompressionArg;
 use crate::{exit, output};
 
 /// How long a client may take to ask once more and learn that all is done.
@@ -70,41 +72,63 @@ async fn check_server(args: ServerArgs) -> ExitCode {
         Ok(server) => server,
         Err(error) => return exit::with(&error),
     };
-    let cases = chosen(|case| args.choice.takes(case) && !matches!(case.body, Body::Client { .. }));
+    if args.way.location {
+        output::error("a server under test is not followed elsewhere (give the URL it leads to)");
+        return ExitCode::from(exit::USAGE);
+    }
+    let plain = args.way.no_compression || args.way.compression == CompressionArg::Off;
+    let cases = chosen(|case| {
+        let is_for_servers = !matches!(case.body, Body::Client { .. });
+        is_for_servers && args.choice.takes(case) && !(plain && case.is_about_compression())
+    });
     if cases.is_empty() {
         output::error("no case matches (`longwire check list` has their ids)");
         return ExitCode::from(exit::USAGE);
     }
     // Whether there is anything to test, before all of it fails.
     let opened = server.open(None).await;
-    // A server that accepts wrongly is one whose faults are to be told.
-    if let Err(unopened) = opened
-        && !matches!(unopened, Unopened::Wrong(_))
-    {
-        return match unopened {
-            Unopened::Way(error) => exit::with(&error),
-            unopened => {
-                output::error(&format!(
-                    "{unopened} (is this the URL of a WebSocket echo?)"
-                ));
-                ExitCode::from(exit::REFUSED)
-            }
-        };
-    }
+    let wrong = match opened {
+        Ok(_) => None,
+        // A server that accepts wrongly is one whose faults are to be told.
+        Err(Unopened::Wrong(why)) => Some(why),
+        Err(Unopened::Way(error)) => return exit::with(&error),
+        Err(unopened) => {
+            output::error(&format!(
+                "{unopened} (is this the URL of a WebSocket echo?)"
+            ));
+            return ExitCode::from(exit::REFUSED);
+        }
+    };
     let verbose = args.report.verbose;
-    let report = run::on_server(server, cases, args.jobs.into(), verbose).await;
-    tell(&report, &args.report)
+    let count = cases.len();
+    let stop = exit::stop_signal();
+    let report = run::on_server(server, cases, args.jobs.into(), verbose, stop).await;
+    let code = tell(&report, &args.report);
+    let tried = report.cases.len();
+    if tried < count {
+        output::error(&format!("{tried} of {count} cases were tried: interrupted"));
+        return ExitCode::FAILURE;
+    }
+    if let Some(why) = wrong {
+        output::error(&format!("the server accepts wrongly: {why}"));
+        return ExitCode::from(exit::REFUSED);
+    }
+    code
 }
 
 /// Writes and prints what came of a run.
 fn tell(report: &Report, args: &ReportArgs) -> ExitCode {
-    if let Err(error) = report.write(args) {
-        output::error(&error);
-        return ExitCode::from(exit::USAGE);
-    }
     let to_stdout = |path: &std::path::PathBuf| path.as_os_str() == "-";
-    if !args.json.as_ref().is_some_and(to_stdout) {
-        report::terminal::tell(report, args.verbose);
+    let is_json = args.json.as_ref().is_some_and(to_stdout);
+    let written = report.write(args).and_then(|()| match is_json {
+        true => Ok(()),
+        false => report::terminal::tell(report, args.verbose),
+    });
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        output::error(&error.to_string());
+        return ExitCode::from(exit::FAILED);
     }
     if report.is_good(args.strict) {
         ExitCode::SUCCESS
@@ -167,7 +191,7 @@ async fn check_client(args: ClientArgs) -> ExitCode {
     let running = run::on_client(&place, cases, jobs, args.report.verbose, &report);
     let gone = tokio::select! {
         ran = running => ran.err(),
-        _ = tokio::signal::ctrl_c() => Some(Absent::Interrupted),
+        () = exit::stop_signal() => Some(Absent::Interrupted),
     };
     desk.close();
     if gone.is_none() && jobs_are_asked_for(&place) {
@@ -207,6 +231,14 @@ fn chosen(takes: impl Fn(&Case) -> bool) -> Vec<Case> {
 }
 
 fn list(args: &ListArgs) -> ExitCode {
+    match print_list(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::with_output(&error),
+    }
+}
+
+fn print_list(args: &ListArgs) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
     for case in chosen(|case| args.choice.takes(case)) {
         if args.json {
             let role = match case.body {
@@ -222,12 +254,12 @@ fn list(args: &ListArgs) -> ExitCode {
                 "sent": case.sent,
                 "expected": case.expected,
             });
-            anstream::println!("{line}");
+            writeln!(out, "{line}")?;
         } else {
-            anstream::println!("{:<40} {}", case.id, case.section);
-            anstream::println!("    sent:     {}", case.sent);
-            anstream::println!("    expected: {}", case.expected);
+            writeln!(out, "{:<40} {}", case.id, case.section)?;
+            writeln!(out, "    sent:     {}", case.sent)?;
+            writeln!(out, "    expected: {}", case.expected)?;
         }
     }
-    ExitCode::SUCCESS
+    out.flush()
 }

@@ -31,28 +31,35 @@ impl Report {
     }
 }
 
-/// Tries each case that can be tried on a server.
+/// Tries each case that can be tried on a server, until it is told to stop.
 pub(crate) async fn on_server(
     server: Server,
     cases: Vec<Case>,
     jobs: usize,
     verbose: bool,
+    stop: impl Future<Output = ()>,
 ) -> Report {
     let began = Instant::now();
-    let mut report = Report::new(server.url.clone(), "server");
+    let mut report = Report::new(server.shown.clone(), "server");
+    let mut stop = std::pin::pin!(stop);
     let progress = Progress::new(cases.len());
     let server = Arc::new(server);
     let (alone, together): (Vec<Case>, Vec<Case>) = cases
         .into_iter()
         .partition(|case| ALONE.contains(&case.group()));
-    for (cases, jobs) in [(together, jobs), (alone, 1)] {
+    'all: for (cases, jobs) in [(together, jobs), (alone, 1)] {
         let mut running = stream::iter(cases)
             .map(|case| {
                 let server = Arc::clone(&server);
                 async move { try_on_server(&server, &case).await }
             })
             .buffered(jobs);
-        while let Some(tried) = running.next().await {
+        loop {
+            let tried = tokio::select! {
+                tried = running.next() => tried,
+                () = &mut stop => break 'all,
+            };
+            let Some(tried) = tried else { break };
             progress.tell(&tried, verbose);
             report.cases.push(tried);
         }

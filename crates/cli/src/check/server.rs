@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use longwire::{ClientBuilder, Error, Transport};
+use percent_encoding::percent_decode_str;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 use url::Url;
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     client: ClientBuilder,
     /// The URL as it was given.
     pub(crate) url: String,
+    /// The same without a password, for reports.
+    pub(crate) shown: String,
     /// `Host` as the URL has it.
     pub(crate) host: String,
     /// Path and query.
@@ -79,8 +82,27 @@ impl Server {
             let names = way.subprotocol.join(", ");
             fields.push(("Sec-WebSocket-Protocol".to_owned(), names));
         }
-        if let Some(user) = &way.user {
-            let value = format!("Basic {}", STANDARD.encode(user));
+        let mut shown = parsed.clone();
+        if parsed.password().is_some() {
+            // A URL with a password has a host, so that one can be set.
+            let _ = shown.set_password(Some("***"));
+        }
+        let credentials = match &way.user {
+            Some(user) => Some(user.clone()),
+            None if parsed.username().is_empty() => None,
+            None => Some(format!(
+                "{}:{}",
+                percent_decode_str(parsed.username()).decode_utf8_lossy(),
+                percent_decode_str(parsed.password().unwrap_or_default()).decode_utf8_lossy()
+            )),
+        };
+        if let Some(mut credentials) = credentials
+            && way.bearer.is_none()
+        {
+            if !credentials.contains(':') {
+                credentials.push(':');
+            }
+            let value = format!("Basic {}", STANDARD.encode(credentials));
             fields.push(("Authorization".to_owned(), value));
         }
         if let Some(token) = &way.bearer {
@@ -91,6 +113,7 @@ impl Server {
         Ok(Self {
             client,
             url: url.to_owned(),
+            shown: shown.to_string(),
             host: host.to_owned(),
             resource: resource.to_owned(),
             fields,
@@ -104,6 +127,7 @@ impl Server {
         Self {
             client: self.client.clone(),
             url: self.url.clone(),
+            shown: self.shown.clone(),
             host: self.host.clone(),
             resource: self.resource.clone(),
             fields: self.fields.clone(),
@@ -183,7 +207,7 @@ impl Server {
     ) -> Result<(Box<dyn Transport>, Head, Vec<u8>), Unopened> {
         let mut stream = self.dial().await?;
         let start = &bytes[..bytes.len().min(2000)];
-        log.text(By::Tester, String::from_utf8_lossy(start).into_owned());
+        log.head(By::Tester, &String::from_utf8_lossy(start));
         // A server that has seen enough may hang up before all is written.
         for piece in bytes.chunks(size.max(1)) {
             let _ = timeout(self.patience, stream.write_all(piece)).await;
@@ -204,10 +228,7 @@ impl Server {
             }
             Ok(Ok(read)) => read,
         };
-        log.text(
-            By::Peer,
-            String::from_utf8_lossy(&head.encode()).into_owned(),
-        );
+        log.head(By::Peer, &String::from_utf8_lossy(&head.encode()));
         Ok((stream, head, unread))
     }
 

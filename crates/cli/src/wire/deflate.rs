@@ -15,7 +15,11 @@ impl DeflateParams {
     /// What a response's `Sec-WebSocket-Extensions` agrees to; `None` where that
     /// is no permessage-deflate.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        let mut parts = header.split(';').map(str::trim);
+        header.split(',').find_map(Self::parse_one)
+    }
+
+    fn parse_one(extension: &str) -> Option<Self> {
+        let mut parts = extension.split(';').map(str::trim);
         if !parts.next()?.eq_ignore_ascii_case("permessage-deflate") {
             return None;
         }
@@ -211,5 +215,7 @@ mod tests {
             (15, 10)
         );
         assert_eq!(DeflateParams::parse("x-other"), None);
+        let second = DeflateParams::parse("x-other; a=1, permessage-deflate");
+        assert_eq!(second.map(|params| params.server_max_window_bits), Some(15));
     }
 }

@@ -226,6 +226,7 @@ fn after_close() -> Vec<Case> {
                 ends_too(session).await
             })
         })
+        .level(Level::Should)
         .sent("the end of the stream, without a Close frame")
         .expected("the end of the peer's stream too"),
         Case::talk(
@@ -244,6 +245,7 @@ fn after_close() -> Vec<Case> {
                 })
             },
         )
+        .level(Level::Should)
         .sent("half a frame, then the end of the stream")
         .expected("the end of the peer's stream; nothing of the message"),
     ]

@@ -96,7 +96,7 @@ const SHAPES: &[Shape] = &[
     ),
     (
         "field-without-colon",
-        "RFC 9112 5",
+        "RFC 6455 4.2.1",
         Level::Must,
         "a field line without a colon",
         "Upgrade: websocket",
@@ -104,7 +104,7 @@ const SHAPES: &[Shape] = &[
     ),
     (
         "name-with-space",
-        "RFC 9112 5",
+        "RFC 6455 4.2.1",
         Level::Must,
         "a space within a field's name",
         "Upgrade: websocket",
@@ -152,7 +152,7 @@ const SHAPES: &[Shape] = &[
     ),
     (
         "space-in-target",
-        "RFC 9112 3.2",
+        "RFC 6455 4.2.1",
         Level::Must,
         "a space within the request target",
         " HTTP/1.1",
@@ -160,7 +160,7 @@ const SHAPES: &[Shape] = &[
     ),
     (
         "no-version",
-        "RFC 9112 3",
+        "RFC 6455 4.2.1",
         Level::Must,
         "a request line without a version",
         " HTTP/1.1",

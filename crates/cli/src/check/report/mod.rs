@@ -9,6 +9,7 @@ mod junit;
 pub(crate) mod terminal;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
@@ -105,10 +106,12 @@ impl Report {
     }
 
     /// Writes the files that were asked for.
-    pub(crate) fn write(&self, args: &ReportArgs) -> Result<(), String> {
+    pub(crate) fn write(&self, args: &ReportArgs) -> io::Result<()> {
         if let Some(path) = &args.json {
             if path.as_os_str() == "-" {
-                print!("{}", self.to_json());
+                let mut out = std::io::stdout().lock();
+                out.write_all(self.to_json().as_bytes())?;
+                out.flush()?;
             } else {
                 write_file(path, &self.to_json())?;
             }
@@ -123,8 +126,11 @@ impl Report {
     }
 }
 
-fn write_file(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |error| format!("could not write {}: {error}", path.display());
+fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    let failed = |error: io::Error| {
+        let what = format!("could not write {}: {error}", path.display());
+        io::Error::other(what)
+    };
     std::fs::write(path, text).map_err(failed)
 }
 

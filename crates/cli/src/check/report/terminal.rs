@@ -1,6 +1,8 @@
 //! The report for a person at a terminal: progress while it runs, then what
 //! was not as it should be.
 
+use std::io::{self, Write};
+
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
@@ -68,7 +70,8 @@ fn painted(verdict: Verdict, text: &str) -> String {
 
 /// What a person wants to know at the end: what failed and why, what was lenient,
 /// and how many of each.
-pub(crate) fn tell(report: &Report, verbose: bool) {
+pub(crate) fn tell(report: &Report, verbose: bool) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
     for tried in &report.cases {
         let is_told = match tried.verdict {
             Verdict::Failed => true,
@@ -78,19 +81,20 @@ pub(crate) fn tell(report: &Report, verbose: bool) {
         if !is_told {
             continue;
         }
-        anstream::println!(
+        writeln!(
+            out,
             "{}  {} {}",
             coloured(tried.verdict),
             tried.id.bold(),
             tried.section.dimmed()
-        );
-        anstream::println!("          sent:     {}", tried.sent);
-        anstream::println!("          expected: {}", tried.expected);
+        )?;
+        writeln!(out, "          sent:     {}", tried.sent)?;
+        writeln!(out, "          expected: {}", tried.expected)?;
         if let Some(observed) = &tried.observed {
-            anstream::println!("          {}", harmless(observed));
+            writeln!(out, "          {}", harmless(observed))?;
         }
         if verbose {
-            wire(tried);
+            wire(&mut out, tried)?;
         }
     }
     let counts = report.counts();
@@ -105,11 +109,12 @@ pub(crate) fn tell(report: &Report, verbose: bool) {
         })
         .collect();
     let (total, seconds) = (report.cases.len(), report.seconds);
-    anstream::println!("{total} cases in {seconds:.1} s: {}", told.join(", "));
+    writeln!(out, "{total} cases in {seconds:.1} s: {}", told.join(", "))?;
+    out.flush()
 }
 
 /// What went over the wire.
-fn wire(tried: &Tried) {
+fn wire(out: &mut impl Write, tried: &Tried) -> io::Result<()> {
     for entry in &tried.wire {
         let arrow = match entry.by {
             By::Tester => ">",
@@ -117,13 +122,14 @@ fn wire(tried: &Tried) {
         };
         let ms = entry.ms;
         for text in entry.what.lines() {
-            anstream::println!("          {ms:8.1} ms {arrow} {}", harmless(text));
+            writeln!(out, "          {ms:8.1} ms {arrow} {}", harmless(text))?;
         }
         if !entry.hex.is_empty() {
-            anstream::println!("                      {}", entry.hex.dimmed());
+            writeln!(out, "                      {}", entry.hex.dimmed())?;
         }
     }
     if tried.wire_left_out > 0 {
-        anstream::println!("          ... and {} more", tried.wire_left_out);
+        writeln!(out, "          ... and {} more", tried.wire_left_out)?;
     }
+    Ok(())
 }
