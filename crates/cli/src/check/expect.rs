@@ -237,7 +237,12 @@ impl Session {
     /// closing to judge.
     pub(crate) async fn close(&mut self) -> Outcome {
         self.send(Frame::close(1000, "")).await;
-        while let Heard::Item(_) = self.hear_within(FAREWELL).await {}
+        while let Heard::Item(item) = self.hear_within(FAREWELL).await {
+            // A client waits for the server to end the stream (section 7.1.1).
+            if item.opcode == Opcode::CLOSE && self.playing == Playing::Server {
+                self.hang_up().await;
+            }
+        }
         Outcome::Pass
     }
 }
