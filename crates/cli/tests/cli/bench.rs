@@ -1,19 +1,17 @@
 //! `longwire bench` against good servers and bad ones.
 
 use std::io;
-use std::net::TcpStream;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::odd_server::{CLOSE, Connection, OddServer, TEXT, frame};
+use crate::odd_server::{CLOSE, Connection, OddServer, TEXT};
 use crate::program::{Serve, longwire, run};
 
 /// Runs it to its end; gives its exit code and its report.
-fn bench(arguments: &[&str]) -> (i32, Value) {
+pub(crate) fn bench(arguments: &[&str]) -> (i32, Value) {
     let output = run(&[&["bench", "--json"], arguments].concat(), b"");
     let stderr = String::from_utf8_lossy(&output.stderr);
     let report = serde_json::from_slice(&output.stdout);
@@ -21,7 +19,7 @@ fn bench(arguments: &[&str]) -> (i32, Value) {
     (output.status.code().unwrap(), report)
 }
 
-fn errors(report: &Value) -> Vec<(&str, u64)> {
+pub(crate) fn errors(report: &Value) -> Vec<(&str, u64)> {
     let errors = report["errors"].as_array().unwrap().iter();
     errors
         .map(|error| {
@@ -34,7 +32,7 @@ fn errors(report: &Value) -> Vec<(&str, u64)> {
 }
 
 /// Answers each message with itself.
-fn echo(connection: &mut Connection) -> io::Result<()> {
+pub(crate) fn echo(connection: &mut Connection) -> io::Result<()> {
     loop {
         let message = connection.message()?;
         connection.write(TEXT, &message)?;
@@ -87,90 +85,6 @@ fn every_kind_of_message_comes_back_as_it_was_sent() {
         assert_eq!(report["connections"]["survived"], 3);
     }
     std::fs::remove_file(&file).unwrap();
-}
-
-#[test]
-fn compression_is_seen_in_the_bytes_of_frames() {
-    let serve = Serve::start();
-    let url = serve.url("/echo");
-    let arguments = ["-c", "1", "-n", "200", "--size", "4k", "--wire-bytes", &url];
-    let (_, compressed) = bench(&arguments);
-    let (_, plain) = bench(&[&arguments[..], &["--no-compression"]].concat());
-    let wire = |report: &Value| report["bytes"]["wire_sent"].as_u64().unwrap();
-    assert_eq!(compressed["connections"]["compressed"], 1);
-    assert_eq!(plain["connections"]["compressed"], 0);
-    assert!(wire(&plain) >= 200 << 12, "{plain}");
-    assert!(wire(&compressed) < wire(&plain) / 2, "{compressed}");
-    let (_, uncounted) = bench(
-        &arguments[..6]
-            .iter()
-            .chain(&[arguments[7]])
-            .copied()
-            .collect::<Vec<_>>(),
-    );
-    assert_eq!(uncounted["bytes"]["wire_sent"], Value::Null);
-}
-
-#[test]
-fn at_a_rate_every_message_is_due_and_counted() {
-    let serve = Serve::start();
-    let url = serve.url("/echo");
-    let arguments = [
-        "-c", "7", "--rate", "500", "-d", "1s", "--warmup", "0.2", &url,
-    ];
-    let (code, report) = bench(&arguments);
-    assert_eq!(code, 0, "{report}");
-    assert_eq!(report["mode"], "open");
-    let count = |name: &str| report["messages"][name].as_u64().unwrap();
-    assert_eq!(count("sent") + count("unsent"), 500, "{report}");
-    assert_eq!(count("received") + count("lost"), count("sent"), "{report}");
-    let (_, report) = bench(&["-c", "2", "--rate", "5k", "-n", "700", &url]);
-    assert_eq!(report["messages"]["sent"], 700);
-    assert_eq!(report["messages"]["received"], 700);
-}
-
-#[test]
-fn the_stall_of_a_server_is_seen_by_all_who_would_have_waited() {
-    // Once, for as long as half of the run.
-    let stalls = || {
-        OddServer::start(|mut connection, _| {
-            connection.accept()?;
-            let message = connection.message()?;
-            std::thread::sleep(Duration::from_secs(1));
-            connection.write(TEXT, &message)?;
-            echo(&mut connection)
-        })
-    };
-    let p75 = |report: &Value| report["latency"]["p75"].as_f64().unwrap();
-    let server = stalls();
-    let (_, open) = bench(&["-c", "1", "--rate", "200", "-d", "2s", &server.url()]);
-    assert!(p75(&open) > 300_000.0, "{open}");
-    let server = stalls();
-    let (_, closed) = bench(&["-c", "1", "-d", "2s", &server.url()]);
-    assert!(p75(&closed) < 300_000.0, "{closed}");
-    assert!(closed["latency"]["max"].as_f64().unwrap() > 900_000.0);
-}
-
-#[test]
-fn what_could_not_be_sent_in_time_has_waited_since_it_was_due() {
-    // All is due within two seconds, and taken after three; the kernel holds a part.
-    let server = OddServer::start(|mut connection, _| {
-        connection.accept()?;
-        std::thread::sleep(Duration::from_secs(3));
-        echo(&mut connection)
-    });
-    let arguments = ["-c", "1", "--rate", "400", "-n", "800", "--size", "65000"];
-    let further = ["--no-compression", "--answer-timeout", "60s", &server.url()];
-    let (_, report) = bench(&[&arguments[..], &further].concat());
-    assert!(
-        report["messages"]["late"].as_u64().unwrap() >= 100,
-        "{report}"
-    );
-    assert_eq!(report["messages"]["received"], 800, "{report}");
-    assert!(
-        report["latency"]["min"].as_f64().unwrap() > 700_000.0,
-        "{report}"
-    );
 }
 
 #[test]
@@ -311,67 +225,6 @@ fn a_run_ends_where_no_connection_is_left_unless_they_are_opened_again() {
 }
 
 #[test]
-fn what_one_sends_all_receive_though_the_server_wraps_it() {
-    let serve = Serve::start();
-    let url = serve.url("/chat");
-    let template = r#"{"type":"message","text":"{{token}}","id":1,"date":{{time}}}"#;
-    for further in [&["--window", "3"][..], &["--rate", "200"]] {
-        let arguments = [
-            "-c",
-            "5",
-            "--fan-out",
-            "-n",
-            "60",
-            "--template",
-            template,
-            &url,
-        ];
-        let (code, report) = bench(&[&arguments, further].concat());
-        assert_eq!((code, errors(&report)), (0, vec![]), "{report}");
-        assert_eq!(report["mode"], "fan-out");
-        assert_eq!(report["messages"]["sent"], 60);
-        assert_eq!(report["messages"]["received"], 300);
-        assert_eq!(report["messages"]["lost"], 0);
-    }
-}
-
-#[test]
-fn who_does_not_receive_all_is_told() {
-    // Sends to the others; the third member misses every fourth message.
-    let members: Arc<Mutex<Vec<(usize, TcpStream)>>> = Arc::default();
-    let server = OddServer::start(move |mut connection, number| {
-        connection.accept()?;
-        members.lock().unwrap().push((number, connection.writer()));
-        for sent in 1.. {
-            let message = connection.message()?;
-            for (member, stream) in members.lock().unwrap().iter_mut() {
-                if *member != number && !(*member == 2 && sent % 4 == 0) {
-                    frame(stream, TEXT, &[b"<b>", &message[..], b"</b>"].concat())?;
-                }
-            }
-        }
-        Ok(())
-    });
-    // Opened one after the other, so that the numbers are those of the members.
-    let arguments = [
-        "-c",
-        "4",
-        "--ramp",
-        "2s",
-        "--fan-out",
-        "--others-only",
-        "-n",
-        "40",
-    ];
-    let further = ["--answer-timeout", "2s", &server.url()];
-    let (code, report) = bench(&[&arguments[..], &further].concat());
-    assert_eq!(code, 0, "{report}");
-    assert_eq!(report["messages"]["sent"], 40);
-    assert_eq!(report["messages"]["lost"], 10, "{report}");
-    assert_eq!(report["messages"]["received"], 110);
-}
-
-#[test]
 fn idle_connections_are_held_and_those_that_survive_counted() {
     let server = OddServer::start(|mut connection, number| {
         connection.accept()?;
@@ -389,35 +242,6 @@ fn idle_connections_are_held_and_those_that_survive_counted() {
     assert_eq!(report["connections"]["survived"], 30);
     assert_eq!(report["handshake"]["count"], 40);
     assert_eq!(report["latency"], Value::Null);
-}
-
-#[test]
-fn a_threshold_that_is_passed_is_an_exit_code_of_its_own() {
-    let serve = Serve::start();
-    let url = serve.url("/echo");
-    let arguments = ["-c", "1", "-n", "20", &url];
-    let good = [
-        "--fail-if",
-        "p99>600s",
-        "--fail-if",
-        "errors>0",
-        "--fail-if",
-        "lost>=1%",
-    ];
-    let (code, report) = bench(&[&arguments[..], &good].concat());
-    assert_eq!(code, 0);
-    assert_eq!(report["thresholds"].as_array().unwrap().len(), 3);
-    for bad in ["p50>0us", "max>=0ms", "rate<1M", "mean > 0us", "errors<=0"] {
-        let (code, report) = bench(&[&arguments[..], &good, &["--fail-if", bad]].concat());
-        assert_eq!(code, 5, "{bad}");
-        let failed: Vec<bool> = report["thresholds"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|verdict| verdict["failed"].as_bool().unwrap())
-            .collect();
-        assert_eq!(failed, [false, false, false, true], "{bad}");
-    }
 }
 
 #[test]
@@ -497,63 +321,6 @@ fn ctrl_c_ends_it_early_with_the_report_so_far() {
     );
 }
 
-#[test]
-fn the_page_needs_nothing_else_and_tells_no_secret() {
-    let serve = Serve::start();
-    let file = std::env::temp_dir().join(format!("longwire-cli-page-{}", std::process::id()));
-    let path = file.to_str().unwrap();
-    let url = serve.url("/echo?<script>alert(1)</script>");
-    let arguments = [
-        "bench", "-c", "2", "-n", "200", "--html", path, "--bearer", "secret-1",
-    ];
-    let further = ["-H", "X-Key: secret-2", "--fail-if", "p99>600s", &url];
-    let output = run(&[&arguments[..], &further].concat(), b"");
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let page = std::fs::read_to_string(&file).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    assert_eq!(page.matches("<svg").count(), 4, "a plot each");
-    assert_eq!(page.matches("</svg>").count(), 4);
-    assert!(page.contains("fails if p99&gt;600s"));
-    for absent in [
-        "<script", "secret-", "src=", "href=", "@import", "url(", "NaN", "inf",
-    ] {
-        assert!(!page.contains(absent), "{absent}");
-    }
-}
-
-#[test]
-fn the_fields_of_the_report_are_those_of_the_help() {
-    let serve = Serve::start();
-    let (_, report) = bench(&["-c", "1", "-n", "5", &serve.url("/echo")]);
-    let help = run(&["bench", "--help"], b"").stdout;
-    let help = String::from_utf8(help).unwrap();
-    let (_, shape) = help.split_once("JSON report").unwrap();
-    let (shape, _) = shape.split_once("Exit codes").unwrap();
-    let told: Vec<&str> = shape
-        .split([' ', ',', ';', '(', ')', '\n', '[', ']', '"'])
-        .collect();
-    let groups = [
-        "environment",
-        "load",
-        "connections",
-        "messages",
-        "bytes",
-        "latency",
-    ];
-    let fields = groups.iter().map(|group| &report[group]);
-    for object in fields.chain([&report, &report["timeline"][0]]) {
-        for name in object.as_object().unwrap().keys() {
-            assert!(told.contains(&name.as_str()), "{name}: {shape}");
-        }
-    }
-    assert_eq!(report["format"], "longwire-bench/1");
-}
-
 #[cfg(unix)]
 #[test]
 fn the_limit_of_open_files_is_raised_or_told() {
@@ -579,32 +346,4 @@ fn the_limit_of_open_files_is_raised_or_told() {
         "{stderr}"
     );
     assert!(stderr.contains("LimitNOFILE"), "{stderr}");
-}
-
-#[test]
-fn connections_are_opened_over_the_ramp() {
-    let (opened, first) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let server = OddServer::start({
-        let (opened, first) = (Arc::clone(&opened), Arc::clone(&first));
-        move |mut connection, _| {
-            connection.accept()?;
-            opened.fetch_add(1, Ordering::SeqCst);
-            let message = connection.message()?;
-            // The load begins when all are open.
-            first.fetch_or(opened.load(Ordering::SeqCst) < 5, Ordering::SeqCst);
-            connection.write(TEXT, &message)?;
-            echo(&mut connection)
-        }
-    });
-    let began = std::time::Instant::now();
-    let (code, _) = bench(&["-c", "5", "--ramp", "1s", "-n", "5", &server.url()]);
-    assert_eq!(code, 0);
-    assert!(
-        began.elapsed() >= Duration::from_millis(800),
-        "the last of five opens then"
-    );
-    assert!(!first.load(Ordering::SeqCst));
 }

@@ -30,6 +30,12 @@ mod nginx;
 
 mod bench;
 
+mod bench_time;
+
+mod bench_fan_out;
+
+mod bench_report;
+
 mod bench_progress;
 
 mod ping;
