@@ -51,8 +51,9 @@ JSON report:
   seconds      how long was measured
   connections  wanted, opened, failed, lost, reopened, survived, http2, compressed
   handshake    latency (below) of opening a connection, from resolving on
-  messages     sent, received, rate (received a second), lost, unsent, late
-  bytes        sent, received (payloads); wire_sent, wire_received (--wire-bytes)
+  messages     sent, received, rate (that came a second, before the end of the load),
+               drained (received after it, and in no rate), lost, unsent, late
+  bytes        sent, received (payloads), rate; wire_sent, wire_received (--wire-bytes)
   latency      count, min, mean, stddev, max, p50, p75, p90, p95, p99, p99.9, p99.99
   distribution [percentile, latency] in rising order
   timeline     for each second: second, sent, received, errors, open, p50, p99, max

@@ -187,13 +187,15 @@ struct Measured {
     /// Whether connections are only closed any more.
     ended: bool,
     how: Ended,
+    /// When that was.
+    at: Instant,
 }
 
 impl Measured {
     fn start(run: &Arc<Run>, lanes: Vec<Arc<Lane>>, phase: watch::Sender<Phase>) -> Self {
         let schedule = schedule(&run.plan);
         let wire = run.wire.so_far();
-        let timeline = Timeline::new(schedule.measured, run);
+        let timeline = Timeline::new(&schedule, run);
         let _ = phase.send(Phase::Running(schedule));
         let first = if run.plan.warmup.is_zero() {
             POINT
@@ -210,6 +212,7 @@ impl Measured {
             wire,
             ended: false,
             how: Ended::Done,
+            at: schedule.measured,
         }
     }
 
@@ -228,6 +231,7 @@ impl Measured {
         self.timeline.finish(&self.lanes, &self.run);
         self.ended = true;
         self.how = how;
+        self.at = Instant::now();
         let _ = self.phase.send(match how {
             Ended::Interrupted => Phase::Interrupted,
             _ => Phase::Over,
@@ -236,7 +240,7 @@ impl Measured {
 
     fn report(mut self, wire_bytes: bool) -> Report {
         if !self.ended {
-            self.timeline.finish(&self.lanes, &self.run);
+            self.end(Ended::Done);
         }
         // What connections have counted at their end.
         self.timeline.gather(&self.lanes);
@@ -244,7 +248,8 @@ impl Measured {
             let (sent, received) = self.run.wire.so_far();
             (sent - self.wire.0, received - self.wire.1)
         });
-        Report::new(&self.run, &self.timeline, &self.schedule, self.how, wire)
+        let ended = (self.how, self.at);
+        Report::new(&self.run, &self.timeline, &self.schedule, ended, wire)
     }
 }
 

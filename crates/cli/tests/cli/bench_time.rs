@@ -99,3 +99,68 @@ fn connections_are_opened_over_the_ramp() {
     );
     assert!(!first.load(Ordering::SeqCst));
 }
+
+/// Answers the first message at once, and all others when the load is over.
+fn falls_asleep() -> OddServer {
+    OddServer::start(|mut connection, _| {
+        connection.accept()?;
+        let message = connection.message()?;
+        connection.write(TEXT, &message)?;
+        std::thread::sleep(Duration::from_secs(3));
+        echo(&mut connection)
+    })
+}
+
+#[test]
+fn the_rate_is_of_what_came_before_the_end_of_the_load() {
+    for load in [["--window", "10"], ["--rate", "10"]] {
+        let server = falls_asleep();
+        let arguments = ["-c", "1", "-d", "1s", "--fail-if", "rate<5"];
+        let (code, report) = bench(&[&arguments[..], &load, &[&server.url()]].concat());
+        assert_eq!(code, 5, "{report}");
+        assert_eq!(report["seconds"], 1.0, "{report}");
+        assert_eq!(report["messages"]["rate"], 1.0, "{report}");
+        let count = |name: &str| report["messages"][name].as_u64().unwrap();
+        assert_eq!(count("drained"), count("received") - 1, "{report}");
+        assert!(count("drained") >= 5, "{report}");
+        let points = report["timeline"].as_array().unwrap();
+        assert_eq!(points.len(), 1, "{report}");
+        assert_eq!(points[0]["received"], 1.0, "{report}");
+        let size = report["bytes"]["received"].as_f64().unwrap() / count("received") as f64;
+        assert_eq!(report["bytes"]["rate"], size, "{report}");
+    }
+}
+
+#[test]
+fn the_rate_has_what_came_after_the_warm_up_though_it_was_due_in_it() {
+    // What is due in the warm-up is answered after it, and fills the window until then.
+    let server = OddServer::start(|mut connection, _| {
+        connection.accept()?;
+        let first = connection.message()?;
+        std::thread::sleep(Duration::from_secs(2));
+        connection.write(TEXT, &first)?;
+        for _ in 0..3 {
+            let message = connection.message()?;
+            connection.write(TEXT, &message)?;
+        }
+        std::thread::sleep(Duration::from_secs(5));
+        echo(&mut connection)
+    });
+    let arguments = ["-c", "1", "--window", "4", "--warmup", "1s", "-d", "4s"];
+    let (_, report) = bench(&[&arguments[..], &[&server.url()]].concat());
+    assert_eq!(report["messages"]["rate"], 1.0, "{report}");
+}
+
+#[test]
+fn where_the_number_of_messages_ends_the_load_the_time_goes_to_the_last_answer() {
+    let server = falls_asleep();
+    let arguments = ["-c", "1", "-n", "20", "--rate", "20", &server.url()];
+    let (code, report) = bench(&arguments);
+    assert_eq!(code, 0, "{report}");
+    assert!(report["seconds"].as_f64().unwrap() >= 2.9, "{report}");
+    assert!(
+        report["messages"]["rate"].as_f64().unwrap() < 7.0,
+        "{report}"
+    );
+    assert_eq!(report["messages"]["drained"], 0);
+}

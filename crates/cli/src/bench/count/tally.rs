@@ -17,6 +17,11 @@ pub(in crate::bench) struct Counts {
     pub(in crate::bench) sent_bytes: u64,
     pub(in crate::bench) received: u64,
     pub(in crate::bench) received_bytes: u64,
+    /// Answers that came while it was measured, whenever they were due: what a rate is of.
+    pub(in crate::bench) in_time: u64,
+    pub(in crate::bench) in_time_bytes: u64,
+    /// Of those received, the ones that came after the end of the load.
+    pub(in crate::bench) drained: u64,
     /// Sent and not answered, or not received by one that should have.
     pub(in crate::bench) lost: u64,
     /// Due and not sent.
@@ -40,6 +45,12 @@ impl Tally {
         self.latencies.record(latency);
     }
 
+    /// Something came at an instant that is measured.
+    pub(in crate::bench) fn in_time(&mut self, bytes: usize) {
+        self.counts.in_time += 1;
+        self.counts.in_time_bytes += bytes as u64;
+    }
+
     pub(in crate::bench) fn add(&mut self, other: &Self) {
         self.counts.add(&other.counts);
         self.latencies.add(&other.latencies);
@@ -57,6 +68,9 @@ impl Counts {
         self.sent_bytes += other.sent_bytes;
         self.received += other.received;
         self.received_bytes += other.received_bytes;
+        self.in_time += other.in_time;
+        self.in_time_bytes += other.in_time_bytes;
+        self.drained += other.drained;
         self.lost += other.lost;
         self.unsent += other.unsent;
         self.late += other.late;

@@ -211,9 +211,7 @@ impl Exchange<'_> {
     }
 
     fn count(&self, waiting: &Waiting, answer: &Message, now: Instant, tally: &mut Tally) {
-        if self.schedule.measures(waiting.due) {
-            tally.received(answer.len(), now - waiting.due, now);
-        }
+        self.schedule.count(waiting.due, now, answer.len(), tally);
     }
 
     fn unexpected(&self, answer: &Message) {

@@ -221,10 +221,8 @@ impl Member<'_> {
         heard.next = sequence + 1;
         run.fan.pass(passed);
         let due = run.epoch + Duration::from_nanos(nanos);
-        if self.schedule.measures(due) {
-            heard.measured += 1;
-            tally.received(message.len(), now.saturating_duration_since(due), now);
-        }
+        heard.measured += u64::from(self.schedule.measures(due));
+        self.schedule.count(due, now, message.len(), tally);
     }
 
     fn send(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {

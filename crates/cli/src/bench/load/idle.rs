@@ -32,6 +32,7 @@ pub(in crate::bench) async fn hold(
                     let mut tally = lane.tally();
                     tally.counts.received += 1;
                     tally.counts.received_bytes += message.len() as u64;
+                    tally.in_time(message.len());
                     tally.counts.last = Some(Instant::now());
                 }
                 Some(Err(_)) | None => return End::Closed,

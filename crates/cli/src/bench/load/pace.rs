@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::bench::count::tally::Tally;
+
 /// When the load begins, when the measurement, and when both end.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bench) struct Schedule {
@@ -19,6 +21,23 @@ impl Schedule {
     /// Whether the end was so long ago.
     pub(in crate::bench) fn is_past(&self, time: Duration) -> bool {
         self.until.is_some_and(|until| until.elapsed() >= time)
+    }
+
+    /// Counts an answer that came now to a message that was due then.
+    pub(in crate::bench) fn count(
+        &self,
+        due: Instant,
+        now: Instant,
+        bytes: usize,
+        tally: &mut Tally,
+    ) {
+        if self.measures(now) && !self.is_over(now) {
+            tally.in_time(bytes);
+        }
+        if self.measures(due) {
+            tally.received(bytes, now.saturating_duration_since(due), now);
+            tally.counts.drained += u64::from(self.is_over(now));
+        }
     }
 
     fn is_over(&self, now: Instant) -> bool {

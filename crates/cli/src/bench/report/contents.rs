@@ -1,7 +1,7 @@
 //! What is told at the end of a run. Its JSON form is described in the help of the
 //! command: fields are added, none changes its meaning.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -92,7 +92,10 @@ pub(in crate::bench) struct Connections {
 pub(in crate::bench) struct Messages {
     pub(in crate::bench) sent: u64,
     pub(in crate::bench) received: u64,
+    /// Answers that came in a second of what was measured.
     pub(in crate::bench) rate: f64,
+    /// Of those received, the ones that came after the end of the load.
+    pub(in crate::bench) drained: u64,
     pub(in crate::bench) lost: u64,
     pub(in crate::bench) unsent: u64,
     pub(in crate::bench) late: u64,
@@ -102,6 +105,8 @@ pub(in crate::bench) struct Messages {
 pub(in crate::bench) struct Bytes {
     pub(in crate::bench) sent: u64,
     pub(in crate::bench) received: u64,
+    /// Bytes of answers that came in a second of what was measured.
+    pub(in crate::bench) rate: f64,
     pub(in crate::bench) wire_sent: Option<u64>,
     pub(in crate::bench) wire_received: Option<u64>,
 }
@@ -123,12 +128,13 @@ impl Report {
         run: &Run,
         timeline: &Timeline,
         schedule: &Schedule,
-        ended: Ended,
+        (ended, at): (Ended, Instant),
         wire: Option<(u64, u64)>,
     ) -> Self {
         let plan = &run.plan;
         let (counts, latencies) = (timeline.counts(), timeline.latencies());
-        let seconds = measured(plan, timeline, schedule);
+        let seconds = measured(plan, timeline, schedule, at);
+        let in_a_second = |count: u64| (count as f64 / seconds.max(1e-9) * 10.0).round() / 10.0;
         let gauges = &run.gauges;
         Self {
             format: "longwire-bench/1",
@@ -152,7 +158,8 @@ impl Report {
             messages: Messages {
                 sent: counts.sent,
                 received: counts.received,
-                rate: (counts.received as f64 / seconds.max(1e-9) * 10.0).round() / 10.0,
+                rate: in_a_second(counts.in_time),
+                drained: counts.drained,
                 lost: counts.lost,
                 unsent: counts.unsent,
                 late: counts.late,
@@ -160,6 +167,7 @@ impl Report {
             bytes: Bytes {
                 sent: counts.sent_bytes,
                 received: counts.received_bytes,
+                rate: in_a_second(counts.in_time_bytes),
                 wire_sent: wire.map(|(sent, _)| sent),
                 wire_received: wire.map(|(_, received)| received),
             },
@@ -183,14 +191,10 @@ impl Report {
 
 /// Seconds from the end of the warm-up to the end of the load, not to that of waiting
 /// for an answer that does not come.
-fn measured(plan: &Plan, timeline: &Timeline, schedule: &Schedule) -> f64 {
-    let now = std::time::Instant::now();
-    let last = timeline.counts().last.unwrap_or(now);
-    let end = match schedule.until {
-        _ if plan.messages.is_some() => last,
-        Some(until) => until.min(now),
-        None => now,
-    };
+fn measured(plan: &Plan, timeline: &Timeline, schedule: &Schedule, ended: Instant) -> f64 {
+    let last = timeline.counts().last.unwrap_or(ended);
+    let end = plan.messages.map_or(ended, |_| last);
+    let end = schedule.until.map_or(end, |until| until.min(end));
     let time = end.checked_duration_since(timeline.began());
     time.unwrap_or(Duration::ZERO).as_secs_f64()
 }

@@ -106,18 +106,21 @@ fn latencies(report: &Report, to: &mut impl Write) -> io::Result<()> {
 fn messages(report: &Report, to: &mut impl Write) -> io::Result<()> {
     let (messages, bytes) = (&report.messages, &report.bytes);
     let mut table = table(&["", "messages", "a second", "bytes", "a second"]);
-    let mut add = |name: &str, count: u64, bytes: u64| {
-        let seconds = report.seconds.max(1e-9);
+    let mut add = |name: &str, count: u64, rate: f64, size: u64, size_rate: f64| {
         table.add_row([
             name.to_owned(),
             show::count(count),
-            show::rate(count as f64 / seconds),
-            show::bytes(bytes),
-            show::bytes((bytes as f64 / seconds) as u64),
+            show::rate(rate),
+            show::bytes(size),
+            show::bytes(size_rate as u64),
         ]);
     };
-    add("sent", messages.sent, bytes.sent);
-    add("received", messages.received, bytes.received);
+    let seconds = report.seconds.max(1e-9);
+    let in_a_second = |count: u64| count as f64 / seconds;
+    let (sent, size) = (messages.sent, bytes.sent);
+    add("sent", sent, in_a_second(sent), size, in_a_second(size));
+    let (received, size) = (messages.received, bytes.received);
+    add("received", received, messages.rate, size, bytes.rate);
     right(&mut table);
     if report.load.payload.is_some() || messages.received > 0 {
         writeln!(to, "{table}")?;
@@ -127,6 +130,10 @@ fn messages(report: &Report, to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "frames: {sent} sent, {received} received")?;
     }
     for (count, what) in [
+        (
+            messages.drained,
+            "received after the end of the load: not in the rate",
+        ),
         (messages.lost, "lost: no right answer came"),
         (messages.unsent, "unsent: due, and not sent before the end"),
         (

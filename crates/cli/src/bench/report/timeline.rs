@@ -1,12 +1,13 @@
 //! What was measured, second by second and in all.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::bench::count::latency::Latencies;
 use crate::bench::count::tally::{Counts, Tally};
+use crate::bench::load::pace::Schedule;
 use crate::bench::load::run::{Lane, Run};
 
 /// Points of a time line at most; a longer one is made of longer points.
@@ -33,6 +34,8 @@ pub(in crate::bench) struct Point {
 /// Collects what the threads have counted.
 pub(in crate::bench) struct Timeline {
     began: Instant,
+    /// When the load ends, where its duration is said.
+    until: Option<Instant>,
     last: Instant,
     errors: u64,
     total: Tally,
@@ -46,10 +49,11 @@ pub(in crate::bench) struct Timeline {
 }
 
 impl Timeline {
-    pub(in crate::bench) fn new(began: Instant, run: &Run) -> Self {
+    pub(in crate::bench) fn new(schedule: &Schedule, run: &Run) -> Self {
         Self {
-            began,
-            last: began,
+            began: schedule.measured,
+            until: schedule.until,
+            last: schedule.measured,
             errors: run.faults.total(),
             total: Tally::default(),
             taken: Tally::default(),
@@ -72,9 +76,12 @@ impl Timeline {
 
     /// Takes what was counted since the last time, as a point.
     pub(in crate::bench) fn take(&mut self, lanes: &[Arc<Lane>], run: &Run) {
+        // What comes later belongs to no second of the load.
         let now = Instant::now();
+        let now = self.until.map_or(now, |until| until.min(now));
         self.gather(lanes);
-        let Some(time) = now.checked_duration_since(self.last) else {
+        let time = now.checked_duration_since(self.last);
+        let Some(time) = time.filter(|time| !time.is_zero()) else {
             return;
         };
         let errors = run.faults.total();
@@ -83,7 +90,7 @@ impl Timeline {
         let point = Point {
             second: (now - self.began).as_secs_f64(),
             sent: in_a_second(self.second.counts.sent),
-            received: in_a_second(self.second.counts.received),
+            received: in_a_second(self.second.counts.in_time),
             errors: errors - self.errors,
             open: run.gauges.open.get(),
             p50: latencies.percentile(50.0),
@@ -99,17 +106,33 @@ impl Timeline {
         }
     }
 
-    /// Takes the last point, which is none where it is a small part of a second.
+    /// Takes the last point, which is none where it is a small part of a second, or
+    /// where nothing more was answered.
     pub(in crate::bench) fn finish(&mut self, lanes: &[Arc<Lane>], run: &Run) {
-        const LEAST: f64 = 0.5;
-        let whole = self.last.elapsed().as_secs_f64() >= LEAST || self.points.is_empty();
+        const LEAST: Duration = Duration::from_millis(500);
+        let (before, from) = (self.points.len(), self.last);
         self.take(lanes, run);
-        let rest = if whole { None } else { self.points.pop() };
+        let mut errors = run.faults.total() - self.errors;
+        if self.points.len() > before && before > 0 && self.last - from < LEAST {
+            errors += self.points.pop().map_or(0, |part| part.errors);
+        }
+        while let ([.., before, last], true) = (&self.points[..], self.until.is_none())
+            && self.answered_for().is_some_and(|end| before.second >= end)
+        {
+            errors += last.errors;
+            self.points.pop();
+        }
         if let Some(last) = self.points.last_mut() {
-            last.errors += rest.map_or(0, |rest| rest.errors);
+            last.errors += errors;
             // Connections are being closed.
             last.open = last.open.max(run.gauges.survived.get());
         }
+    }
+
+    /// Seconds from the beginning to the last answer.
+    fn answered_for(&self) -> Option<f64> {
+        let time = self.total.counts.last?.checked_duration_since(self.began);
+        time.map(|time| time.as_secs_f64())
     }
 
     /// How often a point is to be taken, in seconds.
