@@ -19,7 +19,7 @@ const CAP: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(super) enum Speaker {
     Once(Sender),
-    Lasting(ReconnectingSender),
+    Lasting(ReconnectingSender, watch::Receiver<ConnectionState>),
 }
 
 /// The side that receives.
@@ -106,8 +106,8 @@ pub(super) fn keep(client: &ClientBuilder, url: &str) -> (Speaker, Listener) {
             reason.is_worth_retrying()
         })
         .start();
-    let speaker = Speaker::Lasting(socket.sender());
     let state = socket.watch();
+    let speaker = Speaker::Lasting(socket.sender(), state.clone());
     (
         speaker,
         Listener::Lasting(Box::new(Lasting {
@@ -122,7 +122,7 @@ impl Speaker {
     pub(super) async fn send(&self, message: Message) -> Result<()> {
         match self {
             Self::Once(sender) => sender.send(message).await,
-            Self::Lasting(sender) => sender.send(message).await,
+            Self::Lasting(sender, _) => sender.send(message).await,
         }
     }
 
@@ -135,21 +135,43 @@ impl Speaker {
     ) -> Result<bool> {
         match self {
             Self::Once(sender) => sender.send_reader(kind, source).await.map(|()| true),
-            Self::Lasting(_) => Ok(false),
+            Self::Lasting(..) => Ok(false),
+        }
+    }
+
+    /// Whether what is sent goes to the server, and does not wait for a connection.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Once(_) => true,
+            Self::Lasting(_, state) => matches!(*state.borrow(), ConnectionState::Open),
+        }
+    }
+
+    /// Waits for the connection to be open, or to be none any more.
+    pub(super) async fn opened(&self) {
+        if let Self::Lasting(_, state) = self {
+            let is_settled = |state: &ConnectionState| {
+                !matches!(
+                    state,
+                    ConnectionState::Connecting(_) | ConnectionState::Waiting(_)
+                )
+            };
+            // Where who knows the state is gone, so is the connection.
+            let _ = state.clone().wait_for(is_settled).await;
         }
     }
 
     pub(super) async fn ping(&self, payload: String) -> Result<()> {
         match self {
             Self::Once(sender) => sender.ping(payload).await,
-            Self::Lasting(sender) => sender.ping(payload).await,
+            Self::Lasting(sender, _) => sender.ping(payload).await,
         }
     }
 
     pub(super) fn close(&self, code: u16, reason: &str) -> Result<()> {
         match self {
             Self::Once(sender) => sender.close(code, reason),
-            Self::Lasting(sender) => sender.close(code, reason),
+            Self::Lasting(sender, _) => sender.close(code, reason),
         }
     }
 }

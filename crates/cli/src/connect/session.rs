@@ -162,7 +162,10 @@ impl Session {
                     }
                     Heard::Message(message) => self.hear(&message, speaker, flags, heard).await,
                     Heard::Lost(loss, wait) => self.lost(loss, wait).await,
-                    Heard::Open => self.back().await,
+                    Heard::Open => {
+                        flags.held.store(0, Ordering::Relaxed);
+                        self.back().await
+                    }
                     Heard::Ended(end) => {
                         // What passed before it.
                         while let Ok(control) = controls.try_recv() {

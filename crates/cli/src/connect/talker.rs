@@ -1,7 +1,7 @@
 //! What is said: lines of a pipe, all of stdin, or what is typed at the prompt.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -36,6 +36,8 @@ pub(super) struct Flags {
     pub(super) closing: AtomicBool,
     pub(super) reopening: AtomicBool,
     pub(super) met: AtomicBool,
+    /// Messages said since there was a connection last.
+    pub(super) held: AtomicU64,
 }
 
 /// Says it on a connection.
@@ -111,9 +113,11 @@ impl Talker<'_> {
 
     /// Sends a message: whether it was.
     async fn send(&self, message: Message, speaker: &Speaker) -> io::Result<bool> {
+        let is_held = !speaker.is_open();
         match speaker.send(message.clone()).await {
             Ok(()) => {
                 let len = message.len();
+                self.flags.held.fetch_add(is_held.into(), Ordering::Relaxed);
                 self.watch.traffic().message(Direction::Sent, len);
                 self.printer.sent(&message).await?;
                 return Ok(true);
@@ -180,8 +184,16 @@ impl Talker<'_> {
 
     /// Starts to close; a code that cannot be sent is told.
     async fn close(&self, speaker: &Speaker, code: u16, reason: &str) {
+        let is_held = !speaker.is_open();
         match speaker.close(code, reason) {
-            Ok(()) => self.flags.closing.store(true, Ordering::Relaxed),
+            Ok(()) => {
+                self.flags.closing.store(true, Ordering::Relaxed);
+                let held = self.flags.held.swap(0, Ordering::Relaxed);
+                if is_held && held > 0 {
+                    let text = format!("not sent, as there is no connection: {held} messages");
+                    self.printer.complain(&text).await;
+                }
+            }
             Err(error) => {
                 self.flags.reopening.store(false, Ordering::Relaxed);
                 self.printer.complain(&error.to_string()).await;
@@ -190,6 +202,8 @@ impl Talker<'_> {
     }
 
     async fn stay_then_close(&self, speaker: &Speaker) {
+        // What was said is sent behind the opening, and waited for from then on.
+        speaker.opened().await;
         match self.wait {
             Some(wait) => tokio::time::sleep(wait).await,
             None => std::future::pending().await,

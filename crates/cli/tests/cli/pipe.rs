@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Output, Stdio};
 
+use crate::odd_server::OddServer;
 use crate::program::{Serve, longwire, run};
 use crate::puppet::Puppet;
 use crate::terminal::Folder;
@@ -298,4 +299,25 @@ fn the_help_has_examples_that_are_accepted() {
     for text in ["Exit codes:", "Filters", "Events of --json", "Examples:"] {
         assert!(help.contains(text), "{text}");
     }
+}
+
+#[test]
+fn what_is_said_before_the_connection_is_there_is_sent_once_it_is() {
+    let serve = Serve::start();
+    let output = connect(&serve, &["--reconnect", "--count", "2"], "one\ntwo\n");
+    assert_eq!(stdout(&output), "one\ntwo\n", "{output:?}");
+    // Nothing is waited for after stdin but the connection.
+    let (said, heard) = std::sync::mpsc::channel();
+    let server = OddServer::start(move |mut connection, number| {
+        if number == 0 {
+            return connection.refuse("503 Service Unavailable");
+        }
+        connection.accept()?;
+        let message = connection.message()?;
+        said.send(message).map_err(std::io::Error::other)?;
+        connection.message().map(drop)
+    });
+    let output = run(&["connect", "--reconnect", &server.url()], b"three\n");
+    assert_eq!(heard.try_recv().unwrap(), b"three");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
