@@ -44,7 +44,8 @@ Thresholds:
 JSON report:
   An object. Times are microseconds, null where nothing was measured.
   format       \"longwire-bench/1\"; fields may be added, none changes its meaning
-  url, mode    mode is \"closed\", \"open\", \"fan-out\" or \"idle\"
+  url          without its credentials and the values of its query
+  mode         \"closed\", \"open\", \"fan-out\" or \"idle\"
   ended        \"done\", \"interrupted\" or \"connections lost\"
   environment  version, os, arch, processors, threads, command, started (ms since 1970)
   load         connections, window, rate, ramp, warmup, duration, messages, payload

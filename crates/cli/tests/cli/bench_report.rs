@@ -65,6 +65,7 @@ fn the_page_needs_nothing_else_and_tells_no_secret() {
     let arguments = [
         "bench", "-c", "2", "-n", "200", "--html", path, "--bearer", "secret-1",
     ];
+    let url = url.replace("//", "//user:secret-3@") + "&token=secret-4";
     let further = ["-H", "X-Key: secret-2", "--fail-if", "p99>600s", &url];
     let output = run(&[&arguments[..], &further].concat(), b"");
     assert_eq!(

@@ -1,52 +1,82 @@
-//! The command that made a report, without what is secret in it: reports are shown
-//! to others.
+//! The command that made a report, and its URL, without what is secret in them:
+//! reports are shown to others.
+
+use clap::{Arg, Args as _};
+
+use crate::args::bench::Args;
 
 /// Options whose value is a secret.
-const SECRET: [&str; 6] = ["--bearer", "--user", "-u", "--cookie", "-b", "--proxy"];
+const SECRET: [&str; 4] = ["bearer", "user", "cookie", "proxy"];
 
-/// Options whose value has a secret behind a colon: the header's name stays.
-const HEADERS: [&str; 2] = ["--header", "-H"];
+/// An option whose value has a secret behind a colon: the header's name stays.
+const HEADER: &str = "header";
+
+/// What is to be shown of a value.
+type Shown = fn(&str) -> String;
 
 /// The arguments, with `...` for secrets.
 pub(in crate::bench) fn shown(arguments: impl Iterator<Item = String>) -> Vec<String> {
-    let mut shown = Vec::new();
-    let mut before = String::new();
-    for argument in arguments {
-        let mut text = if SECRET.contains(&before.as_str()) {
-            "...".to_owned()
-        } else if HEADERS.contains(&before.as_str()) {
-            header(&argument)
-        } else {
-            attached(&argument)
-        };
-        text = without_userinfo(&text);
-        shown.push(text);
-        before = argument;
-    }
-    // Where it was installed is nobody's business.
-    if let Some(program) = shown.first_mut() {
-        "longwire".clone_into(program);
-    }
-    shown
+    let command = Args::augment_args(clap::Command::new("bench"));
+    let options: Vec<&Arg> = command.get_arguments().collect();
+    let mut value: Option<Shown> = None;
+    let shown = arguments.enumerate().map(|(index, argument)| {
+        // Where it was installed is nobody's business.
+        if index == 0 {
+            return "longwire".to_owned();
+        }
+        // What an option waits for is its value, whatever it looks like.
+        if let Some(shown) = value.take() {
+            return shown(&argument);
+        }
+        let (text, next) = read(&options, &argument);
+        value = next;
+        text
+    });
+    shown.collect()
 }
 
-/// `--bearer=x` and `-ux` have their value in the same argument.
-fn attached(argument: &str) -> String {
-    let starts = |option: &&&str| {
-        let rest = argument.strip_prefix(**option).unwrap_or_default();
-        let long = option.starts_with("--");
-        (long && rest.starts_with('=')) || (!long && !rest.is_empty())
+/// The argument as it is shown, and how the next one is where that is its value.
+fn read(options: &[&Arg], argument: &str) -> (String, Option<Shown>) {
+    if let Some(long) = argument.strip_prefix("--") {
+        let (name, value) = match long.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (long, None),
+        };
+        let option = options.iter().find(|arg| arg.get_long() == Some(name));
+        return match (option.and_then(|arg| value_of(arg)), value) {
+            (shown, None) => (argument.to_owned(), shown),
+            (shown, Some(value)) => (format!("--{name}={}", shown.unwrap_or(url)(value)), None),
+        };
+    }
+    let Some(letters) = argument.strip_prefix('-') else {
+        return (url(argument), None);
     };
-    if let Some(option) = SECRET.iter().find(starts) {
-        return format!("{option}=...");
+    // Several may stand together; the first with a value has all that follows.
+    for (at, letter) in letters.char_indices() {
+        let option = options.iter().find(|arg| arg.get_short() == Some(letter));
+        let Some(shown) = option.and_then(|arg| value_of(arg)) else {
+            continue;
+        };
+        let (flags, value) = letters.split_at(at + letter.len_utf8());
+        return match value.strip_prefix('=').unwrap_or(value) {
+            "" => (argument.to_owned(), Some(shown)),
+            value => (format!("-{flags}{}", shown(value)), None),
+        };
     }
-    match HEADERS.iter().find(starts) {
-        Some(option) => {
-            let value = argument[option.len()..].trim_start_matches('=');
-            format!("{option}={}", header(value))
-        }
-        None => argument.to_owned(),
-    }
+    (argument.to_owned(), None)
+}
+
+/// How the value of an option is shown, where it has one.
+fn value_of(option: &Arg) -> Option<Shown> {
+    let name = option.get_long().unwrap_or_default();
+    let shown: Shown = if SECRET.contains(&name) {
+        |_| "...".to_owned()
+    } else if name == HEADER {
+        header
+    } else {
+        url
+    };
+    option.get_action().takes_values().then_some(shown)
 }
 
 fn header(field: &str) -> String {
@@ -54,16 +84,26 @@ fn header(field: &str) -> String {
     format!("{name}: ...")
 }
 
-/// A URL may carry a name and a password.
-fn without_userinfo(argument: &str) -> String {
-    let Some((scheme, rest)) = argument.split_once("://") else {
-        return argument.to_owned();
+/// A URL may carry a name and a password, and a token in its query.
+pub(in crate::bench) fn url(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
     };
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    match authority.rfind('@') {
-        Some(at) => format!("{scheme}://...{}", &rest[at..]),
-        None => argument.to_owned(),
-    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let authority = match authority.rfind('@') {
+        Some(at) => format!("...{}", &authority[at..]),
+        None => authority.to_owned(),
+    };
+    let Some((path, query)) = rest.split_once('?') else {
+        return format!("{scheme}://{authority}{rest}");
+    };
+    let query = query.split('&').map(|parameter| {
+        let name = parameter.split_once('=').map(|(name, _)| name);
+        name.map_or_else(|| "...".to_owned(), |name| format!("{name}=..."))
+    });
+    let query: Vec<String> = query.collect();
+    format!("{scheme}://{authority}{path}?{}", query.join("&"))
 }
 
 #[cfg(test)]
@@ -87,7 +127,14 @@ mod tests {
             "s=s7",
             "-d",
             "5s",
-            "wss://a:s8@example.com/p@q",
+            "-qb",
+            "s=s9",
+            "-qua:s10",
+            "-xhttp://a:s11@proxy",
+            "-x",
+            "http://a:s12@proxy",
+            "--origin=https://a:s13@example.com",
+            "wss://a:s8@example.com/p@q?room=s14&s15",
         ];
         let shown = shown(arguments.iter().map(|text| (*text).to_owned()));
         let expected = [
@@ -96,16 +143,23 @@ mod tests {
             "--bearer",
             "...",
             "--user=...",
-            "-u=...",
+            "-u...",
             "-H",
             "X-Key: ...",
             "--header=X-Key: ...",
-            "-H=X-Key: ...",
+            "-HX-Key: ...",
             "--cookie",
             "...",
             "-d",
             "5s",
-            "wss://...@example.com/p@q",
+            "-qb",
+            "...",
+            "-qu...",
+            "-x...",
+            "-x",
+            "...",
+            "--origin=https://...@example.com",
+            "wss://...@example.com/p@q?room=...&...",
         ];
         assert_eq!(shown, expected);
     }

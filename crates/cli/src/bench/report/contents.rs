@@ -138,7 +138,7 @@ impl Report {
         let gauges = &run.gauges;
         Self {
             format: "longwire-bench/1",
-            url: plan.url.clone(),
+            url: super::command::url(&plan.url),
             mode: mode(plan),
             ended,
             environment: environment(run),
