@@ -17,6 +17,7 @@ use super::plan::Mode;
 use super::run::Lane;
 use super::sending::{BATCH, End, GRACE, LATE, ROUNDS, Wait};
 use crate::bench::count::tally::Tally;
+use crate::bench::message::stamp::whole_time;
 
 /// How far a connection has received, also over several sockets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -220,6 +221,8 @@ impl Member<'_> {
         }
         heard.next = sequence + 1;
         run.fan.pass(passed);
+        let so_far = now.saturating_duration_since(run.epoch).as_nanos();
+        let nanos = whole_time(nanos, u64::try_from(so_far).unwrap_or(u64::MAX));
         let due = run.epoch + Duration::from_nanos(nanos);
         heard.measured += u64::from(self.schedule.measures(due));
         self.schedule.count(due, now, message.len(), tally);

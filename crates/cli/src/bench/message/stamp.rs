@@ -60,10 +60,19 @@ impl Stamp {
     }
 
     pub(in crate::bench) fn write_token(&self, to: &mut impl Write) -> io::Result<()> {
-        let (run, nanos) = (self.run, self.nanos & 0xffff_ffff_ffff);
+        let (run, nanos) = (self.run, self.nanos & TIME_BITS);
         let sequence = self.sequence & 0xff_ffff_ffff;
         write!(to, "lw{run:08x}.{sequence:010x}.{nanos:012x}")
     }
+}
+
+/// The bits of the time that a token has room for: those of 78 hours.
+const TIME_BITS: u64 = (1 << 48) - 1;
+
+/// The time of a token with the bits that it had no room for: the last such time
+/// before `now`.
+pub(in crate::bench) fn whole_time(time: u64, now: u64) -> u64 {
+    now - (now.wrapping_sub(time) & TIME_BITS).min(now)
 }
 
 /// The sequence and the time of a token of this run, wherever it is in `bytes`.
@@ -101,6 +110,17 @@ mod tests {
         assert_eq!(find_token(&token_finder(0xabd), &message), None);
         for end in 0..message.len() - 4 {
             assert_eq!(find_token(&token_finder(0xabc), &message[..end]), None);
+        }
+    }
+
+    #[test]
+    fn a_time_of_a_long_run_is_made_whole() {
+        let day = 86_400_000_000_000;
+        for now in [1_000, day, 4 * day, 40 * day] {
+            for before in [0, 1, 1_000] {
+                let time = now - before;
+                assert_eq!(whole_time(time & TIME_BITS, now), time);
+            }
         }
     }
 
