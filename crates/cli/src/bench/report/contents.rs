@@ -116,7 +116,7 @@ pub(in crate::bench) struct Bytes {
 pub(in crate::bench) struct Verdict {
     pub(in crate::bench) condition: String,
     /// In the unit of the condition's bound, microseconds for times; none where
-    /// nothing was measured, which fails too.
+    /// too few were answered, which fails too.
     pub(in crate::bench) value: Option<f64>,
     pub(in crate::bench) failed: bool,
     #[serde(skip)]

@@ -102,7 +102,7 @@ fn thresholds(report: &Report) -> String {
     }
     let rows = report.thresholds.iter().map(|verdict| {
         let value = match verdict.value {
-            None => "nothing was measured".to_owned(),
+            None => "too few were answered".to_owned(),
             Some(value) if verdict.is_time => show::time(value),
             Some(value) => format!("{}", (value * 1e3).round() / 1e3),
         };

@@ -187,7 +187,7 @@ fn errors(report: &Report, to: &mut impl Write) -> io::Result<()> {
 fn thresholds(report: &Report, to: &mut impl Write) -> io::Result<()> {
     for verdict in &report.thresholds {
         let value = match verdict.value {
-            None => "nothing was measured".to_owned(),
+            None => "too few were answered".to_owned(),
             Some(value) if verdict.is_time => show::time(value),
             Some(value) => format!("{}", (value * 1e3).round() / 1e3),
         };

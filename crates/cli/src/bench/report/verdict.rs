@@ -34,12 +34,24 @@ fn value(threshold: &Threshold, report: &Report) -> Option<f64> {
         }
     };
     match threshold.metric {
-        Metric::Percentile(percentile) => report.latencies.percentile(percentile),
+        Metric::Percentile(percentile) => of_all(percentile, report),
         Metric::Min => latency.map(|latency| latency.min),
         Metric::Mean => latency.map(|latency| latency.mean),
-        Metric::Max => latency.map(|latency| latency.max),
+        Metric::Max => of_all(100.0, report),
         Metric::Rate => Some(report.messages.rate),
         Metric::Errors => Some(of_messages(report.errors())),
         Metric::Lost => Some(of_messages(lost)),
     }
+}
+
+/// The percentile of all messages: those without an answer took longer than any other.
+/// None where it is one of them.
+fn of_all(percentile: f64, report: &Report) -> Option<f64> {
+    let answered = report.latencies.count();
+    let all = answered + report.messages.lost + report.messages.unsent;
+    if answered == 0 || all == answered {
+        return report.latencies.percentile(percentile);
+    }
+    let percentile = percentile * all as f64 / answered as f64;
+    (percentile <= 100.0).then(|| report.latencies.percentile(percentile))?
 }
