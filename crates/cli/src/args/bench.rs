@@ -18,6 +18,8 @@ Closed and open loop:
   their latency counts from the instant each was due. It is what people would
   see at that load. What was sent more than 10 ms after it was due is counted
   as late, what was not sent at all as unsent.
+  What is lost or unsent has no latency. For a threshold on a percentile or max
+  it took longer than all that was answered.
   Messages due in the warm-up are sent and checked, but not in the result.
 
 Answers:
@@ -25,7 +27,9 @@ Answers:
   its number, so that a lost, changed or repeated one is noticed. --no-verify
   takes any message for an answer.
   With --fan-out the first connection sends, and all must receive what it sent.
-  A message is found again by a token within it, so servers may wrap it.
+  A message is found again by a token within it, so servers may wrap it. One that
+  a member does not get holds the sender up for --answer-timeout; at a --rate it
+  does not.
 
 Templates:
   {{seq}}         the number of the message on its connection
@@ -120,7 +124,7 @@ pub(crate) struct LoadArgs {
     #[arg(short, long, value_name = "COUNT", value_parser = values::count)]
     pub(crate) rate: Option<NonZero<u64>>,
     /// Send for so long: 10 s, where --messages says nothing else
-    #[arg(short, long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(short, long, value_name = "DURATION", value_parser = values::some_time)]
     pub(crate) duration: Option<Duration>,
     /// Send so many messages, on all connections together
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = values::count)]
@@ -132,9 +136,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = values::duration)]
     pub(crate) ramp: Duration,
     /// Wait so long for an answer; where none comes, the connection is given up
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::some_time)]
     pub(crate) answer_timeout: Duration,
-    /// Open a connection anew that was lost, or could not be opened
+    /// Open a connection anew that was lost, or could not be opened; with --messages and
+    /// no --duration, it is given up after trying for --answer-timeout
     #[arg(long)]
     pub(crate) reconnect: bool,
     /// Ping each connection so often; 0 is never
@@ -147,7 +152,13 @@ pub(crate) struct LoadArgs {
     #[arg(long, requires = "fan_out")]
     pub(crate) others_only: bool,
     /// Send nothing: open the connections, hold them and count which survive
-    #[arg(long, conflicts_with_all = ["fan_out", "rate", "window", "messages", "warmup"])]
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "fan_out", "rate", "window", "messages", "warmup",
+            "size", "file", "template", "binary", "no_verify",
+        ]
+    )]
     pub(crate) idle: bool,
     /// Run on so many threads: one for each processor by default
     #[arg(long, value_name = "COUNT")]

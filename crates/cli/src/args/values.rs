@@ -26,6 +26,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A duration that is not none.
+pub(crate) fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() {
+        return Err(format!("expected more than no time, got {text:?}"));
+    }
+    Ok(time)
+}
+
 /// `512`, `16k`, `4M`, `1G`: bytes in powers of 1024.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let expected = || format!("expected a size such as 512, 16k or 4M, got {text:?}");

@@ -66,12 +66,16 @@ fn prepare(args: &Args) -> Result<Prepared, ExitCode> {
     let plan = Plan::new(args).map_err(|error| wrong(error.to_string()))?;
     files::make_room(plan.connections, plan.threads).map_err(wrong)?;
     if let Some(path) = &args.report.html {
-        // Told now rather than after a long run.
+        // Told now rather than after a long run, and what is not there stays so until then.
+        let is_there = path.exists();
         let file = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(path);
         file.map_err(|error| wrong(format!("could not write to {}: {error}", path.display())))?;
+        if !is_there {
+            let _ = std::fs::remove_file(path);
+        }
     }
     let threads = plan.threads;
     let clients = (0..threads).map(|_| plan.client(args));
@@ -160,12 +164,8 @@ async fn drive(
             () = sleep_until(measured.next.into()), if !measured.ended => measured.take(),
         }
         if run.is_done() && !measured.ended {
-            let survived = run.gauges.survived.get();
-            measured.end(if survived == 0 {
-                Ended::ConnectionsLost
-            } else {
-                Ended::Done
-            });
+            let how = ended(run, &measured.schedule);
+            measured.end(how);
         }
         progress.running(run, &measured.schedule, &measured.timeline);
     }
@@ -240,7 +240,7 @@ impl Measured {
 
     fn report(mut self, wire_bytes: bool) -> Report {
         if !self.ended {
-            self.end(Ended::Done);
+            self.end(ended(&self.run, &self.schedule));
         }
         // What connections have counted at their end.
         self.timeline.gather(&self.lanes);
@@ -250,6 +250,15 @@ impl Measured {
         });
         let ended = (self.how, self.at);
         Report::new(&self.run, &self.timeline, &self.schedule, ended, wire)
+    }
+}
+
+/// How a run ended that nobody interrupted.
+fn ended(run: &Run, schedule: &Schedule) -> Ended {
+    let is_over = schedule.is_past(Duration::ZERO);
+    match run.gauges.survived.get() {
+        0 if !is_over => Ended::ConnectionsLost,
+        _ => Ended::Done,
     }
 }
 
@@ -347,6 +356,11 @@ fn code(args: &Args, report: &Report) -> ExitCode {
         report.latency.is_none()
     };
     if nothing {
+        output::error(if args.load.idle {
+            "no connection was open at the end"
+        } else {
+            "no message was answered"
+        });
         return ExitCode::from(exit::FAILED);
     }
     ExitCode::SUCCESS

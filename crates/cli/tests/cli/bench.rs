@@ -136,7 +136,15 @@ fn a_message_more_or_less_does_not_make_the_others_wrong() {
         }
         Ok(())
     });
-    let (_, report) = bench(&["-c", "1", "-n", "95", "--window", "8", &skips.url()]);
+    let arguments = ["-c", "1", "-n", "95", "--window", "8", &skips.url()];
+    // What is lost took longer than all that was answered.
+    let limits = ["p50>600s", "p90>600s", "p91>600s", "max>600s"];
+    let limits = limits.map(|limit| ["--fail-if", limit]).concat();
+    let (code, report) = bench(&[&arguments[..], &limits].concat());
+    let verdicts = report["thresholds"].as_array().unwrap().iter();
+    let failed: Vec<&Value> = verdicts.map(|verdict| &verdict["failed"]).collect();
+    assert_eq!(failed, [false, false, true, true], "{report}");
+    assert_eq!(code, 5);
     assert_eq!(errors(&report), [("missing", 9)], "{report}");
     assert_eq!(report["messages"]["received"], 86);
     assert_eq!(report["messages"]["lost"], 9);
@@ -225,6 +233,41 @@ fn a_run_ends_where_no_connection_is_left_unless_they_are_opened_again() {
 }
 
 #[test]
+fn a_server_that_stays_away_ends_a_run_of_a_number_of_messages() {
+    let server = OddServer::start(|mut connection, number| {
+        if number > 0 {
+            return connection.refuse("503 Service Unavailable");
+        }
+        connection.accept()?;
+        for _ in 0..5 {
+            let message = connection.message()?;
+            connection.write(TEXT, &message)?;
+        }
+        Ok(())
+    });
+    let arguments = ["-c", "1", "-n", "30", "--reconnect"];
+    let further = ["--answer-timeout", "1s", &server.url()];
+    let (code, report) = bench(&[&arguments[..], &further].concat());
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["ended"], "connections lost", "{report}");
+    let count = |name: &str| report["messages"][name].as_u64().unwrap();
+    assert_eq!(count("received"), 5, "{report}");
+    assert_eq!(count("lost") + count("unsent"), 25, "{report}");
+}
+
+#[test]
+fn no_page_is_left_behind_where_nothing_was_opened() {
+    let server = OddServer::start(|mut connection, _| connection.refuse("404 Not Found"));
+    let file = std::env::temp_dir().join(format!("longwire-cli-none-{}", std::process::id()));
+    let output = run(
+        &["bench", "--html", file.to_str().unwrap(), &server.url()],
+        b"",
+    );
+    assert_eq!(output.status.code(), Some(4));
+    assert!(!file.exists());
+}
+
+#[test]
 fn idle_connections_are_held_and_those_that_survive_counted() {
     let server = OddServer::start(|mut connection, number| {
         connection.accept()?;
@@ -246,7 +289,7 @@ fn idle_connections_are_held_and_those_that_survive_counted() {
 
 #[test]
 fn what_cannot_work_is_told_before_anything_is_sent() {
-    let cases: [(&[&str], i32, &str); 11] = [
+    let cases: [(&[&str], i32, &str); 14] = [
         (
             &["--fail-if", "p99"],
             2,
@@ -269,6 +312,9 @@ fn what_cannot_work_is_told_before_anything_is_sent() {
         (&["--fan-out", "--size", "10"], 2, "at least 34 bytes"),
         (&["--fan-out", "--template", "x"], 2, "expected {{token}}"),
         (&["--rate", "0"], 2, "expected a count"),
+        (&["-d", "0"], 2, "expected more than no time"),
+        (&["--answer-timeout", "0s"], 2, "expected more than no time"),
+        (&["--idle", "--binary"], 2, "cannot be used with"),
         (&[], 3, "is a server listening there?"),
     ];
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

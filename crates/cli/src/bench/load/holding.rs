@@ -186,7 +186,9 @@ async fn again(lane: &Arc<Lane>, schedule: &Schedule) -> Option<Socket> {
             wait = (wait * 2).min(LAST_WAIT);
         }
     };
-    let until = schedule.until;
+    // Where only the number of messages ends the run, a server that stays away must.
+    let lately = || Instant::now().checked_add(run.plan.answer_timeout);
+    let until = schedule.until.or_else(lately);
     tokio::select! {
         socket = trying => Some(socket),
         () = over => None,
