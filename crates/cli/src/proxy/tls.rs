@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use longwire::ServerTls;
+use longwire::tls::TlsError;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use super::endpoint::Stream;
@@ -13,12 +14,23 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// TLS as asked for, or none.
 pub(super) fn of(args: &TlsArgs, listen: &str) -> Result<Option<ServerTls>, String> {
-    let tls = if args.tls_self_signed {
-        self_signed(listen)?
-    } else if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        ServerTls::from_pem_files(cert, key).map_err(|error| error.to_string())?
-    } else {
-        return Ok(None);
+    let told = |error: TlsError| error.to_string();
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        _ if args.tls_self_signed => self_signed(listen)?,
+        (Some(cert), Some(key)) => ServerTls::from_pem_files(cert, key).map_err(told)?,
+        (None, None) if args.tls_client_ca.is_none() => return Ok(None),
+        (None, None) => {
+            return Err("--tls-client-ca needs a certificate: --tls-cert and --tls-key, or --tls-self-signed".to_owned());
+        }
+        _ => return Err("expected both --tls-cert and --tls-key, got one of them".to_owned()),
+    };
+    let tls = match &args.tls_client_ca {
+        Some(ca) => {
+            let pem = std::fs::read(ca)
+                .map_err(|error| format!("could not read {}: {error}", ca.display()))?;
+            tls.client_ca_pem(&pem).map_err(told)?
+        }
+        None => tls,
     };
     // What is read behind it is HTTP/1.1.
     Ok(Some(tls.http2(false)))
