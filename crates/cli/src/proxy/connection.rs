@@ -335,7 +335,7 @@ impl Connection<'_> {
             if self.between.secrets {
                 head.clone().into()
             } else {
-                redact::head(head).into()
+                redact::head(head, response.get("Sec-WebSocket-Protocol")).into()
             }
         };
         Exchange {

@@ -7,6 +7,7 @@ use longwire::Message;
 
 use super::super::event;
 use super::super::event::{Event, Exchange, Side, What, seconds};
+use super::super::redact::REDACTED;
 use super::source;
 
 /// Bytes of messages that are held at most.
@@ -179,7 +180,8 @@ fn opened(exchange: &Exchange) -> Recorded {
     let subprotocols = request
         .all("Sec-WebSocket-Protocol")
         .flat_map(|offer| offer.split(','))
-        .map(|name| name.trim().to_owned());
+        .map(|name| name.trim().to_owned())
+        .filter(|name| name != REDACTED);
     Recorded {
         target: target.to_owned(),
         subprotocols: subprotocols.collect(),
