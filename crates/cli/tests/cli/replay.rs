@@ -307,3 +307,60 @@ fn a_file_that_cannot_be_played_says_why() {
         replayed.stderr
     );
 }
+
+#[test]
+fn what_was_not_recorded_whole_is_not_played_from_a_har_file_either() {
+    let folder = Folder::new();
+    let (file, har) = (folder.file("session.jsonl"), folder.file("session.har"));
+    let mut cut = said("client", "a");
+    cut["truncated"] = json!(true);
+    let mut unknown = said("server", "a");
+    unknown["fault"] = json!("it could not be inflated");
+    for message in [cut, unknown] {
+        write(&file, &[(0.0, 1, open("/")), (0.1, 1, message)]);
+        let exported = replay(&file, &["--har", har.to_str().unwrap()]);
+        assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+        let replayed = replay(&har, &["ws://127.0.0.1:1"]);
+        assert_eq!(replayed.code, Some(2), "{}", replayed.stderr);
+        assert!(
+            replayed.stderr.contains("not recorded whole"),
+            "{}",
+            replayed.stderr
+        );
+    }
+}
+
+#[test]
+fn a_large_difference_is_told_in_few_lines_and_whole_in_json() {
+    let folder = Folder::new();
+    let file = folder.file("session.jsonl");
+    let serve = Serve::start();
+    let large = "x\n".repeat(100_000);
+    let events = [
+        (0.0, 1, open("/echo")),
+        (0.1, 1, said("client", "a")),
+        (0.1, 1, said("server", &large)),
+    ];
+    write(&file, &events);
+    let replayed = replay(&file, &[&serve.url("")]);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.stderr);
+    assert!(replayed.stdout.lines().count() < 60, "{}", replayed.stdout);
+    assert!(replayed.stdout.contains("more lines (all with --json)"));
+    let whole = replay(&file, &[&serve.url(""), "--json"]);
+    assert!(whole.stdout.len() > large.len());
+}
+
+#[test]
+fn numbers_beyond_a_double_are_not_taken_for_each_other() {
+    let folder = Folder::new();
+    let file = folder.file("session.jsonl");
+    let serve = Serve::start();
+    let events = [
+        (0.0, 1, open("/echo")),
+        (0.1, 1, said("client", "12345678901234567890123")),
+        (0.1, 1, said("server", "12345678901234567890124")),
+    ];
+    write(&file, &events);
+    let replayed = replay(&file, &[&serve.url("")]);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.stderr);
+}

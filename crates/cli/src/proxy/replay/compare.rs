@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
+use super::json;
 use super::path::FieldPath;
 use super::script::Answer;
 
@@ -77,14 +77,14 @@ fn differences(op: &DiffOp, recorded: &[String], received: &[String]) -> Vec<Dif
 /// An answer as lines of text: what says the same reads the same.
 fn text(answer: &Answer, ignored: &[FieldPath]) -> String {
     match answer {
-        Answer::Text(text) => match serde_json::from_str::<Value>(text) {
-            Ok(mut value) => {
+        Answer::Text(text) => match json::parse(text) {
+            Some(mut value) => {
                 for path in ignored {
                     path.ignore(&mut value);
                 }
                 serde_json::to_string_pretty(&value).unwrap_or_else(|_| text.clone())
             }
-            Err(_) => text.clone(),
+            None => text.clone(),
         },
         Answer::Binary(bytes) => {
             let mut lines = format!("binary, {} bytes", bytes.len());

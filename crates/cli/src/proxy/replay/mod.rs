@@ -3,7 +3,8 @@
 //!
 //! Read `source` (events from a recording or a HAR file), `script` (what is to
 //! be said, and answered), `play` (to a server), `path` (fields that are not
-//! compared), `compare` (two lists of answers), `report`.
+//! compared), `json`, `compare` (two lists of answers), `diff` (of two
+//! texts), `report`.
 
 mod source;
 
@@ -12,6 +13,8 @@ mod script;
 mod play;
 
 mod path;
+
+mod json;
 
 mod compare;
 
