@@ -18,6 +18,8 @@ mod json;
 
 mod compare;
 
+mod diff;
+
 mod report;
 
 use std::path::Path;

@@ -4,14 +4,17 @@ use std::io::{self, Write as _};
 
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use similar::TextDiff;
 
 use super::super::show::count;
 use super::compare::{Difference, compare};
+use super::diff;
 use super::path::FieldPath;
 use super::play::Played;
 use super::script::Script;
 use crate::output;
+
+/// Differences that are told one by one.
+const MOST_TOLD: usize = 50;
 
 /// The whole report.
 #[derive(Debug, Serialize)]
@@ -61,10 +64,20 @@ impl Report {
     /// The differences on stdout, and on stderr how many there are.
     pub(super) fn print(&self) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
-        for each in &self.connections {
-            for difference in &each.differences {
-                writeln!(stdout, "{}", told(each.connection, difference))?;
-            }
+        let of_all = self.connections.iter().flat_map(|each| {
+            let differences = each.differences.iter();
+            differences.map(|difference| (each.connection, difference))
+        });
+        for (connection, difference) in of_all.clone().take(MOST_TOLD) {
+            writeln!(stdout, "{}", told(connection, difference))?;
+        }
+        let left_out = of_all.count().saturating_sub(MOST_TOLD);
+        if left_out > 0 {
+            writeln!(
+                stdout,
+                "\u{2026} {} more (all with --json)",
+                count(left_out as u64, "difference")
+            )?;
         }
         stdout.flush()?;
         drop(stdout);
@@ -108,29 +121,6 @@ fn told(connection: u64, difference: &Difference) -> String {
             received.as_str(),
         ),
     };
-    let mut text = format!("{}\n", format!("connection {connection}: {place}").bold());
-    let lines = |text: &str| {
-        let mut lines = output::harmless(text);
-        if !lines.is_empty() {
-            lines.push('\n');
-        }
-        lines
-    };
-    let (recorded, received) = (lines(recorded), lines(received));
-    let diff = TextDiff::from_lines(recorded.as_str(), received.as_str());
-    let unified = diff
-        .unified_diff()
-        .header("recorded", "received")
-        .to_string();
-    for line in unified.lines() {
-        let coloured = match line.as_bytes().first() {
-            Some(b'-') => line.red().to_string(),
-            Some(b'+') => line.green().to_string(),
-            Some(b'@') => line.cyan().to_string(),
-            _ => line.to_owned(),
-        };
-        text.push_str(&coloured);
-        text.push('\n');
-    }
-    text
+    let place = format!("connection {connection}: {place}");
+    format!("{}\n{}", place.bold(), diff::unified(recorded, received))
 }
