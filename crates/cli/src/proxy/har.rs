@@ -110,21 +110,29 @@ fn entry(events: &[Event]) -> Option<Value> {
     }))
 }
 
-/// Text and binary messages, as far as they could be read.
+/// Text and binary messages. What is not there whole is marked, with a field that
+/// browsers' tools leave out: `replay` does not take it for what was said.
 fn message_entry(time: f64, message: &Message) -> Option<Value> {
     let (opcode, data) = match message.opcode.as_str() {
-        "text" => (1, message.payload.data.clone()?),
-        "binary" => (2, message.payload.base64.clone()?),
+        "text" if message.fault.is_none() => (1, message.payload.data.clone()?),
+        "binary" if message.fault.is_none() => (2, message.payload.base64.clone()?),
+        // What was on the wire would be taken for what it says.
+        "text" => (1, String::new()),
+        "binary" => (2, String::new()),
         _ => return None,
     };
     let kind = match message.from? {
         Side::Client => "send",
         Side::Server => "receive",
     };
-    message
-        .fault
-        .is_none()
-        .then(|| json!({ "type": kind, "time": time, "opcode": opcode, "data": data }))
+    let mut entry = json!({ "type": kind, "time": time, "opcode": opcode, "data": data });
+    if message.payload.truncated {
+        entry["_truncated"] = Value::from(true);
+    }
+    if let Some(fault) = &message.fault {
+        entry["_fault"] = Value::from(fault.as_str());
+    }
+    Some(entry)
 }
 
 fn headers(head: &HeadSeen) -> Vec<Value> {
@@ -139,9 +147,4 @@ fn query(url: &str) -> Vec<Value> {
     url.query_pairs()
         .map(|(name, value)| json!({ "name": name, "value": value }))
         .collect()
-}
-
-fn started(seconds: f64) -> std::time::SystemTime {
-    let since = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    std::time::SystemTime::UNIX_EPOCH + since
 }

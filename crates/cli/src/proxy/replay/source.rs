@@ -86,6 +86,12 @@ struct HarMessage {
     /// Seconds since 1970.
     time: f64,
     opcode: i8,
+    /// Whether our own export has only the beginning.
+    #[serde(rename = "_truncated", default)]
+    truncated: bool,
+    /// Why our own export does not know what it says.
+    #[serde(rename = "_fault", default)]
+    fault: Option<String>,
     data: String,
 }
 
@@ -146,9 +152,11 @@ fn opened(conn: u64, started: &str, request: Request, response: Response) -> Eve
 }
 
 fn said(conn: u64, began: f64, message: HarMessage) -> Event {
-    let since = Duration::try_from_secs_f64(message.time).unwrap_or_default();
     let is_text = message.opcode == 1;
-    let mut payload = Payload::default();
+    let mut payload = Payload {
+        truncated: message.truncated,
+        ..Payload::default()
+    };
     if is_text {
         payload.data = Some(message.data);
     } else {
@@ -170,6 +178,7 @@ fn said(conn: u64, began: f64, message: HarMessage) -> Event {
             wire_len: len,
             fragments: 1,
             masked: message.kind == "send",
+            fault: message.fault,
             payload,
             ..Message::default()
         }),
