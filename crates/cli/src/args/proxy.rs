@@ -254,6 +254,9 @@ fn rate(text: &str) -> Result<f64, String> {
         None => (text, 1.0),
     };
     match number.trim().parse::<f64>().map(|number| number * each) {
+/// Beyond these a recording is not played in anyone's time, or its pace is none.
+const SPEEDS: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
+
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
         _ => Err(format!("expected a rate such as 1% or 0.01, got {text:?}")),
     }
@@ -267,7 +270,10 @@ fn speed(text: &str) -> Result<Speed, String> {
         _ => {
             let times = text.strip_suffix('x').ok_or_else(expected)?;
             match times.parse::<f64>() {
-                Ok(times) if times > 0.0 && times.is_finite() => Ok(Speed::Times(times)),
+                Ok(times) if SPEEDS.contains(&times) => Ok(Speed::Times(times)),
+                Ok(times) if times > 0.0 => {
+                    Err(format!("expected 0.001x to 1000000x, got {text:?}"))
+                }
                 _ => Err(expected()),
             }
         }
@@ -329,8 +335,14 @@ mod tests {
     fn speeds_and_rates_are_within_reason() {
         assert_eq!(speed("max"), Ok(Speed::Max));
         assert_eq!(speed("0.5x"), Ok(Speed::Times(0.5)));
-        for bad in ["", "2", "0x", "-1x", "infx", "nanx"] {
-            assert!(speed(bad).is_err(), "{bad}");
+        for bad in ["", "2", "0x", "-1x", "nanx"] {
+            assert!(
+                speed(bad).unwrap_err().contains("expected original"),
+                "{bad}"
+            );
+        }
+        for bad in ["infx", "1e-18x", "1e7x"] {
+            assert!(speed(bad).unwrap_err().contains("expected 0.001x"), "{bad}");
         }
         assert_eq!((rate("50%"), rate("0.25")), (Ok(0.5), Ok(0.25)));
         for bad in ["", "101%", "-1", "2", "nan"] {

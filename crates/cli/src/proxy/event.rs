@@ -1,7 +1,7 @@
 //! What is recorded: a header, then an event for each thing that happens, each
 //! a line of JSON. `docs/recording.md` describes it for others.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +14,9 @@ use crate::wire::{Frame, Head, Item, Opcode};
 
 /// The version of the format that is written.
 pub(super) const VERSION: u32 = 1;
+
+/// The last second of the year 9999, behind which RFC 3339 has no date.
+const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,6 +271,12 @@ pub(super) fn seconds(date: &str) -> Option<f64> {
     #[allow(clippy::cast_precision_loss)]
     let micros = (date.unix_timestamp_nanos() / 1000) as f64;
     Some(micros / 1e6)
+/// A time in seconds since 1970 as a date; whatever a file says becomes one.
+pub(super) fn date_of(seconds: f64) -> String {
+    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    date(SystemTime::UNIX_EPOCH + since.min(LATEST))
+}
+
 }
 
 #[cfg(test)]
@@ -305,6 +314,10 @@ mod tests {
         let cut = Payload::new(&"aé".as_bytes()[..2], true, true);
         assert_eq!((cut.data.as_deref(), cut.truncated), (Some("a"), true));
         let binary = Payload::new(b"abc", false, false);
+        assert_eq!(date_of(1.5), "1970-01-01T00:00:01.5Z");
+        for no_time in [1e300, 1e18, -1.0, f64::NAN] {
+            assert!(seconds(&date_of(no_time)).is_some(), "{no_time}");
+        }
         assert_eq!(binary.base64.as_deref(), Some("YWJj"));
         assert_eq!(binary.bytes().as_deref(), Some(&b"abc"[..]));
         let wrong = Payload::new(b"a\xff", true, false);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Exchange, HeadSeen, Message, Side, What, seconds};
+use super::event::{Event, Exchange, HeadSeen, Message, Side, What, date_of, seconds};
 use super::recording::Reader;
 
 /// Writes the recording as a HAR file. It is read once to know where events are,
@@ -82,7 +82,7 @@ fn entry(events: &[Event]) -> Option<Value> {
     Some(json!({
         "_resourceType": "websocket",
         "_webSocketMessages": messages,
-        "startedDateTime": super::event::date(started(began)),
+        "startedDateTime": date_of(began),
         "time": last * 1000.0,
         "request": {
             "method": "GET",

@@ -17,6 +17,9 @@ use crate::args::proxy::Speed;
 /// Bytes of answers that are held at most.
 const MOST_ANSWERS: usize = 512 << 20;
 
+/// What no recording lasts.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The ping that a connection begins with at full speed.
 const ARRIVAL: &[u8] = b"replay";
 
@@ -61,8 +64,9 @@ pub(super) async fn play(script: &Script, settings: &Settings) -> Result<Played,
     let mut answers = BTreeMap::new();
     for step in &script.steps {
         if let Speed::Times(times) = settings.speed {
-            let since = Duration::try_from_secs_f64(step.at / times).unwrap_or_default();
-            sleep_until(began + since).await;
+            // The times are the file's: whatever they are, no clock overflows.
+            let since = Duration::try_from_secs_f64(step.at / times).unwrap_or(LONGEST);
+            sleep_until(began + since.min(LONGEST)).await;
         }
         if let Action::Open = step.action {
             let Some(recorded) = script.connections.get(&step.conn) else {

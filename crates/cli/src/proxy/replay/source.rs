@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
 use super::super::event::{
-    Event, Exchange, HeadSeen, Header, Message, Payload, Side, What, date, seconds,
+    Event, Exchange, HeadSeen, Header, Message, Payload, Side, What, date_of, seconds,
 };
 use super::super::recording::{ReadError, Reader};
 
@@ -86,13 +85,13 @@ struct HarMessage {
     /// Seconds since 1970.
     time: f64,
     opcode: i8,
+    data: String,
     /// Whether our own export has only the beginning.
     #[serde(rename = "_truncated", default)]
     truncated: bool,
     /// Why our own export does not know what it says.
     #[serde(rename = "_fault", default)]
     fault: Option<String>,
-    data: String,
 }
 
 /// The events of a HAR file; `None` where it is none.
@@ -165,7 +164,7 @@ fn said(conn: u64, began: f64, message: HarMessage) -> Event {
     let len = payload.bytes().map_or(0, |bytes| bytes.len() as u64);
     Event {
         t: message.time - began,
-        at: date(SystemTime::UNIX_EPOCH + since),
+        at: date_of(message.time),
         conn,
         what: What::Message(Message {
             from: Some(if message.kind == "send" {
@@ -178,8 +177,8 @@ fn said(conn: u64, began: f64, message: HarMessage) -> Event {
             wire_len: len,
             fragments: 1,
             masked: message.kind == "send",
-            fault: message.fault,
             payload,
+            fault: message.fault,
             ..Message::default()
         }),
     }
