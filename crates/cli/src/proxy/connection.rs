@@ -13,6 +13,7 @@ use super::endpoint::{Stream, Upstream};
 use super::event::{End, Exchange, Side, What};
 use super::faults::Faults;
 use super::pump::{Over, pump};
+use super::idle::Moved;
 use super::rewrite::{Rewriting, plain_response};
 use super::sink::{Clock, Sink};
 use super::tap::{Tap, TapOptions};
@@ -23,7 +24,7 @@ use crate::wire::{DeflateParams, Head, read_head};
 /// How long a client may take to send its request.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long the other side has to end once one has.
+/// How long the other side may say nothing once one has ended.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long both ends of a lost connection have to see that.
@@ -185,9 +186,11 @@ impl Connection<'_> {
     }
 
     /// A server's refusal: what it says more, and the end.
-    async fn refused(&self, mut client: Stream, mut server: Stream) {
+    async fn refused(&self, client: Stream, server: Stream) {
+        let moved = Moved::now();
+        let (mut client, mut server) = (moved.watch(client), moved.watch(server));
         let copying = copy_bidirectional(&mut client, &mut server);
-        let _ = timeout(END_WITHIN, copying).await;
+        let _ = moved.or_idle(END_WITHIN, copying).await;
         self.end("server", "it refused the handshake");
     }
 
@@ -204,8 +207,9 @@ impl Connection<'_> {
             let sink = Arc::clone(&between.sink);
             Tap::new(from, self.conn, self.clock, sink, between.tap, params)
         };
-        let (mut from_client, mut to_client) = tokio::io::split(client);
-        let (mut from_server, mut to_server) = tokio::io::split(server);
+        let moved = Moved::now();
+        let (mut from_client, mut to_client) = tokio::io::split(moved.watch(client));
+        let (mut from_server, mut to_server) = tokio::io::split(moved.watch(server));
         let (mut up_tap, mut down_tap) = (tap(Side::Client), tap(Side::Server));
         let (up_lane, down_lane) = between.faults.lanes(self.conn);
         let lifetime = async {
@@ -214,7 +218,7 @@ impl Connection<'_> {
                 None => std::future::pending().await,
             }
         };
-        let (side, over) = {
+        let (side, over, is_cut_off) = {
             let up = pump(&mut from_client, &mut to_server, rest, &mut up_tap, up_lane);
             let down = pump(
                 &mut from_server,
@@ -232,13 +236,14 @@ impl Connection<'_> {
             // What the other side has still to say.
             let within = END_WITHIN + between.faults.most_latency();
             let last = match (side, &over) {
-                (Side::Client, Over::Ended) => timeout(within, down).await.ok(),
-                (Side::Server, Over::Ended) => timeout(within, up).await.ok(),
-                _ => None,
+                (Side::Client, Over::Ended) => moved.or_idle(within, down).await,
+                (Side::Server, Over::Ended) => moved.or_idle(within, up).await,
+                _ => Some(Over::Ended),
             };
             match last {
-                Some(Over::Lost) => (side, Over::Lost),
-                _ => (side, over),
+                Some(Over::Lost) => (side, Over::Lost, false),
+                Some(_) => (side, over, false),
+                None => (side, over, true),
             }
         };
         let within = if up_tap.is_within_a_frame() || down_tap.is_within_a_frame() {
@@ -249,7 +254,13 @@ impl Connection<'_> {
         match over {
             Over::Ended => {
                 let (by, why) = ending(side, &up_tap, &down_tap);
-                self.end(by.name(), &format!("{why}{within}"));
+                let cut_off = if is_cut_off {
+                    let (by, after) = (side.other().name(), END_WITHIN.as_secs());
+                    format!("; the {by} did not end, and was cut off after {after} s of silence")
+                } else {
+                    String::new()
+                };
+                self.end(by.name(), &format!("{why}{within}{cut_off}"));
             }
             Over::Failed(error) => self.end(side.name(), &format!("{error}{within}")),
             Over::Lost => {
@@ -278,8 +289,9 @@ impl Connection<'_> {
             Some(rewriting) => rewriting.plain(asked),
             None => asked,
         };
-        let (mut from_client, mut to_client) = tokio::io::split(client);
-        let (mut from_server, mut to_server) = tokio::io::split(server);
+        let moved = Moved::now();
+        let (mut from_client, mut to_client) = tokio::io::split(moved.watch(client));
+        let (mut from_server, mut to_server) = tokio::io::split(moved.watch(server));
         let up = async {
             to_server.write_all(&request.encode()).await?;
             to_server.write_all(&rest).await?;
@@ -302,7 +314,15 @@ impl Connection<'_> {
         let (mut up, mut down) = (pin!(up), pin!(down));
         let result = tokio::select! {
             result = &mut down => result,
-            _ = &mut up => down.await,
+            result = &mut up => match result {
+                // A client that has said all may still wait for the answer.
+                Ok(()) => moved.or_idle(PLAIN_WITHIN, down).await.unwrap_or_else(|| {
+                    let after = PLAIN_WITHIN.as_secs();
+                    let why = format!("the client has ended, and no answer came in {after} s");
+                    Err(std::io::Error::other(why))
+                }),
+                Err(error) => Err(error),
+            },
         };
         if let Err(error) = result {
             let line = redact::target(&request.first_line);

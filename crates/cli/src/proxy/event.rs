@@ -27,6 +27,13 @@ pub(super) enum Side {
 }
 
 impl Side {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -264,6 +271,12 @@ pub(super) fn date(time: SystemTime) -> String {
         .unwrap_or_default()
 }
 
+/// A time in seconds since 1970 as a date; whatever a file says becomes one.
+pub(super) fn date_of(seconds: f64) -> String {
+    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    date(SystemTime::UNIX_EPOCH + since.min(LATEST))
+}
+
 /// The seconds since 1970 of a date.
 pub(super) fn seconds(date: &str) -> Option<f64> {
     let date = OffsetDateTime::parse(date, &Rfc3339).ok()?;
@@ -271,12 +284,6 @@ pub(super) fn seconds(date: &str) -> Option<f64> {
     #[allow(clippy::cast_precision_loss)]
     let micros = (date.unix_timestamp_nanos() / 1000) as f64;
     Some(micros / 1e6)
-/// A time in seconds since 1970 as a date; whatever a file says becomes one.
-pub(super) fn date_of(seconds: f64) -> String {
-    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    date(SystemTime::UNIX_EPOCH + since.min(LATEST))
-}
-
 }
 
 #[cfg(test)]
@@ -307,6 +314,10 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
         assert_eq!(seconds("1970-01-01T00:00:01.5Z"), Some(1.5));
+        assert_eq!(date_of(1.5), "1970-01-01T00:00:01.5Z");
+        for no_time in [1e300, 1e18, -1.0, f64::NAN] {
+            assert!(seconds(&date_of(no_time)).is_some(), "{no_time}");
+        }
     }
 
     #[test]
@@ -314,10 +325,6 @@ mod tests {
         let cut = Payload::new(&"aé".as_bytes()[..2], true, true);
         assert_eq!((cut.data.as_deref(), cut.truncated), (Some("a"), true));
         let binary = Payload::new(b"abc", false, false);
-        assert_eq!(date_of(1.5), "1970-01-01T00:00:01.5Z");
-        for no_time in [1e300, 1e18, -1.0, f64::NAN] {
-            assert!(seconds(&date_of(no_time)).is_some(), "{no_time}");
-        }
         assert_eq!(binary.base64.as_deref(), Some("YWJj"));
         assert_eq!(binary.bytes().as_deref(), Some(&b"abc"[..]));
         let wrong = Payload::new(b"a\xff", true, false);
