@@ -9,11 +9,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy_bidirecti
 use tokio::time::{sleep, timeout};
 
 use super::adapter::{self, Shape};
+use super::body::Body;
 use super::endpoint::{Stream, Upstream};
 use super::event::{End, Exchange, Side, What};
 use super::faults::Faults;
-use super::pump::{Over, pump};
 use super::idle::Moved;
+use super::pump::{Over, pump};
 use super::rewrite::{Rewriting, plain_response};
 use super::sink::{Clock, Sink};
 use super::tap::{Tap, TapOptions};
@@ -26,6 +27,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long the other side may say nothing once one has ended.
 const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a server may say nothing to a plain request whose client has ended.
+const PLAIN_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long both ends of a lost connection have to see that.
 const LOST_WITHIN: Duration = Duration::from_secs(5);
@@ -284,7 +288,11 @@ impl Connection<'_> {
     }
 
     /// A plain request, whose answer is not looked at.
-    async fn plain(&self, client: Stream, server: Stream, asked: Head, rest: Vec<u8>) {
+    async fn plain(&self, client: Stream, server: Stream, asked: Head, mut rest: Vec<u8>) {
+        let mut body = match Body::of(&asked) {
+            Ok(body) => body,
+            Err(why) => return self.refuse(client, "400 Bad Request", &why).await,
+        };
         let request = match &self.between.rewriting {
             Some(rewriting) => rewriting.plain(asked),
             None => asked,
@@ -294,10 +302,23 @@ impl Connection<'_> {
         let (mut from_server, mut to_server) = tokio::io::split(moved.watch(server));
         let up = async {
             to_server.write_all(&request.encode()).await?;
-            to_server.write_all(&rest).await?;
-            to_server.flush().await?;
-            // A client that has said all may still wait for the answer.
-            tokio::io::copy(&mut from_client, &mut to_server).await
+            loop {
+                let of_body = body.take(&rest).map_err(std::io::Error::other)?;
+                rest.truncate(of_body);
+                to_server.write_all(&rest).await?;
+                to_server.flush().await?;
+                rest.clear();
+                if body.is_over() {
+                    break;
+                }
+                if from_client.read_buf(&mut rest).await? == 0 {
+                    return to_server.shutdown().await;
+                }
+            }
+            // Another request on this connection would pass unseen: the response
+            // says that it is closed, and clients ask again on the next.
+            silence(&mut from_client).await;
+            to_server.shutdown().await
         };
         let down = async {
             let (response, behind) = final_response(&mut from_server)

@@ -5,7 +5,7 @@
 //! `recording` (the file), `redact` (what is left out), `har` (for browsers'
 //! tools), `show` and `sink` (where events go); `fragment`, `faults` (the
 //! disturbances), `tap` (a copy is decoded), `pump` (the bytes of one
-//! direction); `endpoint` (who is connected), `tls`, `origin`, `rewrite` (the request),
+//! direction), `idle` (whether they move), `body` (how far a request goes); `endpoint` (who is connected), `tls`, `origin`, `rewrite` (the request),
 //! `adapter` (ends that speak no WebSocket), `connection` (one of them, from
 //! request to end), `running` (the proxy); `replay`.
 
@@ -28,6 +28,10 @@ mod faults;
 mod tap;
 
 mod pump;
+
+mod idle;
+
+mod body;
 
 mod endpoint;
 

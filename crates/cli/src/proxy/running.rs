@@ -264,6 +264,11 @@ async fn accept(doors: &Doors, between: &Arc<Between>) -> u64 {
             let (client, peer) = match doors.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
+            if room.available_permits() == 0 {
+                output::note(&format!(
+                    "{MOST_CONNECTIONS} connections are open: further clients wait"
+                ));
+            }
                     output::note(&format!("a client could not be let in: {error}"));
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                     continue;
