@@ -19,11 +19,7 @@ impl WayArgs {
             .proxy_timeout(self.timeout)
             .tls_timeout(self.timeout)
             .handshake_timeout(self.timeout)
-            .compression(if self.no_compression {
-                Compression::Off
-            } else {
-                self.compression.into()
-            });
+            .compression(self.compression().into());
         for name in &self.subprotocol {
             client = client.subprotocol(name);
         }

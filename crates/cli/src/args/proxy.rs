@@ -184,7 +184,7 @@ pub(crate) enum SideArg {
 
 /// Options of `longwire replay`.
 #[derive(clap::Args)]
-#[command(after_help = REPLAY)]
+#[command(after_help = REPLAY, mut_args(of_the_way_need_a_url))]
 pub(crate) struct ReplayArgs {
     /// A recording of `longwire record`, or a HAR file of a browser's tools
     #[arg(value_name = "RECORDING")]
@@ -222,6 +222,15 @@ pub(crate) enum Speed {
     Max,
     /// So many times as fast as it was recorded.
     Times(f64),
+}
+
+/// The options of the connection say how to get to the server that is played to.
+fn of_the_way_need_a_url(option: clap::Arg) -> clap::Arg {
+    if option.get_help_heading() == Some("Connection") {
+        option.requires("url")
+    } else {
+        option
+    }
 }
 
 /// When a connection is lost.

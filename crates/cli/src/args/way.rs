@@ -58,12 +58,22 @@ pub(crate) struct WayArgs {
     /// Do not offer HTTP/2
     #[arg(long = "http1.1")]
     pub(crate) http1: bool,
-    /// Whether to offer compression
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    pub(crate) compression: CompressionArg,
+    /// Whether to offer compression [default: dedicated]
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(crate) compression: Option<CompressionArg>,
     /// Do not offer compression: the same as --compression off
     #[arg(long, conflicts_with = "compression")]
     pub(crate) no_compression: bool,
+}
+
+impl WayArgs {
+    /// How messages are compressed, as asked for or not.
+    pub(crate) fn compression(&self) -> CompressionArg {
+        if self.no_compression {
+            return CompressionArg::Off;
+        }
+        self.compression.unwrap_or_default()
+    }
 }
 
 /// How messages are compressed (RFC 7692).

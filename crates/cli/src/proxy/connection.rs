@@ -123,7 +123,7 @@ impl Connection<'_> {
             let why = "this stands in front of one server: connect to it as to the server";
             return self.refuse(client, "405 Method Not Allowed", why).await;
         }
-        let server = match self.between.upstream.open().await {
+        let server = match self.between.upstream.open(self.between.answer_within).await {
             Ok(stream) => stream,
             Err(why) => return self.refuse(client, "502 Bad Gateway", &why).await,
         };

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use longwire::{ClientBuilder, Transport};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 use url::{Position, Url};
 
 use crate::args::way::WayArgs;
@@ -100,8 +102,24 @@ impl Upstream {
         }
     }
 
-    /// A new stream to it.
-    pub(super) async fn open(&self) -> Result<Stream, String> {
+    /// A new stream to it, where it takes no longer than this.
+    pub(super) async fn open(&self, within: Duration) -> Result<Stream, String> {
+        let connecting = self.connect();
+        match self {
+            // The client has a time for each of its steps.
+            Self::WebSocket { .. } => connecting.await,
+            Self::Tcp(_) | Self::Unix(_) => match timeout(within, connecting).await {
+                Ok(result) => result,
+                Err(_) => Err(format!(
+                    "could not connect to {} in {} s (--timeout)",
+                    self.name(),
+                    within.as_secs_f64()
+                )),
+            },
+        }
+    }
+
+    async fn connect(&self) -> Result<Stream, String> {
         match self {
             Self::WebSocket { url, client } => client
                 .dial(url)

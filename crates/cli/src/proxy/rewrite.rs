@@ -51,11 +51,7 @@ impl Rewriting {
             target: has_target.then(|| url[Position::BeforePath..Position::AfterQuery].to_owned()),
             origin: way.origin.clone().or(own),
             subprotocols: (!way.subprotocol.is_empty()).then(|| way.subprotocol.join(", ")),
-            compression: if way.no_compression {
-                CompressionArg::Off
-            } else {
-                way.compression
-            },
+            compression: way.compression(),
             fields,
             host,
         })
@@ -185,7 +181,7 @@ mod tests {
     #[test]
     fn only_what_must_be_is_rewritten() {
         let way = WayArgs {
-            compression: CompressionArg::Dedicated,
+            compression: None,
             ..WayArgs::default()
         };
         let sent = handshake("wss://example.com:443/", &way, false);

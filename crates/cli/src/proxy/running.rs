@@ -217,8 +217,8 @@ fn check(wanted: &Wanted) -> Result<(Upstream, Option<Rewriting>), String> {
 }
 
 /// Whether an option says something to a server, or about the way to one, that
-/// a service without WebSocket has no use for.
-pub(super) fn says_anything(way: &WayArgs) -> bool {
+/// a service without WebSocket has no use for. `--timeout` it has.
+fn says_anything(way: &WayArgs) -> bool {
     let lists = way.subprotocol.len() + way.header.len() + way.cookie.len();
     let is_told = [&way.origin, &way.user, &way.bearer, &way.proxy]
         .iter()
@@ -226,7 +226,10 @@ pub(super) fn says_anything(way: &WayArgs) -> bool {
     let has_files = [&way.unix_socket, &way.ca_file, &way.cert]
         .iter()
         .any(|option| option.is_some());
-    lists > 0 || is_told || has_files || way.location || way.insecure || way.no_compression
+    let is_for_tls = way.insecure || way.http1;
+    let is_compressed = way.no_compression || way.compression.is_some();
+    let is_switched = way.location || way.no_proxy || is_for_tls || is_compressed;
+    lists > 0 || is_told || has_files || is_switched
 }
 
 /// Says where to connect to. The first line has the address, for scripts.

@@ -26,7 +26,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::event::Header;
-use super::running::says_anything;
 use super::{har, show};
 use crate::args::proxy::ReplayArgs;
 use crate::{exit, output};
@@ -85,9 +84,6 @@ fn prepare(args: &ReplayArgs) -> Result<(Script, Vec<FieldPath>), String> {
 
 /// Shows the recording, or makes a HAR file of it.
 fn read(args: &ReplayArgs) -> ExitCode {
-    if says_anything(&args.way) {
-        return wrong("the options of the connection need a URL to play to");
-    }
     if let Some(out) = &args.har {
         return match har::export(&args.file, out) {
             Ok(()) => ExitCode::SUCCESS,
