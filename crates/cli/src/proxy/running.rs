@@ -360,6 +360,12 @@ impl Files {
         let (recorder, recording) = if let Some(path) = &wanted.record {
             let recorder = Recorder::create(path, header);
             (recorder, RecordingFile::Kept(path.clone()))
+        // It is written at the end: that it cannot be is known now.
+        if let Some(har) = &wanted.between.har
+            && let Err(error) = File::create(har)
+        {
+            return Err(format!("could not write {}: {error}", har.display()));
+        }
         } else if wanted.between.har.is_some() {
             let name = format!("longwire-{:016x}.jsonl", rand::random::<u64>());
             let path = std::env::temp_dir().join(name);
