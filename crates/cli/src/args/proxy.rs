@@ -175,6 +175,15 @@ pub(crate) struct FaultArgs {
     pub(crate) seed: Option<u64>,
 }
 
+impl FaultArgs {
+    /// Whether anything is disturbed.
+    pub(crate) fn is_any(&self) -> bool {
+        let times = self.latency.is_some() || self.bandwidth.is_some();
+        let shapes = self.fragment.is_some() || self.chop.is_some();
+        times || shapes || self.drop_after.is_some() || self.drop_rate.is_some()
+    }
+}
+
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum SideArg {
@@ -215,15 +224,6 @@ pub(crate) struct ReplayArgs {
     pub(crate) way: WayArgs,
 }
 
-/// How fast a recording is played.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Speed {
-    /// As fast as answers come.
-    Max,
-    /// So many times as fast as it was recorded.
-    Times(f64),
-}
-
 /// The options of the connection say how to get to the server that is played to.
 fn of_the_way_need_a_url(option: clap::Arg) -> clap::Arg {
     if option.get_help_heading() == Some("Connection") {
@@ -231,6 +231,15 @@ fn of_the_way_need_a_url(option: clap::Arg) -> clap::Arg {
     } else {
         option
     }
+}
+
+/// How fast a recording is played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Speed {
+    /// As fast as answers come.
+    Max,
+    /// So many times as fast as it was recorded.
+    Times(f64),
 }
 
 /// When a connection is lost.
@@ -244,6 +253,9 @@ pub(crate) enum DropAfter {
 /// The most that `--keep` takes: of a message in each direction of each
 /// connection so much may be held.
 const MOST_KEPT: usize = 64 << 20;
+
+/// Beyond these a recording is not played in anyone's time, or its pace is none.
+const SPEEDS: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
 fn keep(text: &str) -> Result<usize, String> {
     let size = values::size(text)?;
@@ -263,9 +275,6 @@ fn rate(text: &str) -> Result<f64, String> {
         None => (text, 1.0),
     };
     match number.trim().parse::<f64>().map(|number| number * each) {
-/// Beyond these a recording is not played in anyone's time, or its pace is none.
-const SPEEDS: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
-
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
         _ => Err(format!("expected a rate such as 1% or 0.01, got {text:?}")),
     }

@@ -35,14 +35,18 @@ pub(super) enum Upstream {
 impl Upstream {
     /// What the argument names.
     pub(super) fn parse(text: &str, way: &WayArgs) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(PathBuf::from(path.trim_start_matches("//"))));
-        }
         let expected = || {
             format!(
                 "expected ws://, wss://, http://, https://, tcp://HOST:PORT or unix:PATH, got {text:?}"
             )
         };
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(expected());
+            }
+            return Ok(Self::Unix(PathBuf::from(path)));
+        }
         if let Some(address) = text.strip_prefix("tcp:") {
             let address = address.trim_start_matches("//").trim_end_matches('/');
             let port = address.rsplit_once(':').map(|(_, port)| port.parse());
@@ -246,6 +250,8 @@ mod tests {
             "tcp://x",
             "tcp://x:y",
             "ws:",
+            "unix:",
+            "unix://",
         ] {
             assert!(name(bad).unwrap_err().contains("expected ws://"), "{bad}");
         }

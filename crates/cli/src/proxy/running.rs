@@ -187,6 +187,9 @@ fn check(wanted: &Wanted) -> Result<(Upstream, Option<Rewriting>), String> {
     if faults.seed.is_some() && faults.jitter.is_none() && faults.drop_rate.is_none() {
         return Err("--seed is for what is left to chance: --jitter or --drop-rate".into());
     }
+    if faults.disturb.is_some() && !faults.is_any() {
+        return Err("--disturb needs a disturbance, such as --latency or --drop-after".into());
+    }
     let upstream = Upstream::parse(&wanted.url, way)?;
     let is_all_websocket = upstream.is_websocket() && !args.raw;
     if args.lines && is_all_websocket {
@@ -261,17 +264,17 @@ async fn accept(doors: &Doors, between: &Arc<Between>) -> u64 {
     let mut conn = 0;
     let accepting = async {
         loop {
+            if room.available_permits() == 0 {
+                output::note(&format!(
+                    "{MOST_CONNECTIONS} connections are open: further clients wait"
+                ));
+            }
             let Ok(place) = Arc::clone(&room).acquire_owned().await else {
                 return;
             };
             let (client, peer) = match doors.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-            if room.available_permits() == 0 {
-                output::note(&format!(
-                    "{MOST_CONNECTIONS} connections are open: further clients wait"
-                ));
-            }
                     output::note(&format!("a client could not be let in: {error}"));
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                     continue;
@@ -357,15 +360,15 @@ impl Drop for RecordingFile {
 
 impl Files {
     fn create(wanted: &Wanted, header: &Header) -> Result<Self, String> {
-        let (recorder, recording) = if let Some(path) = &wanted.record {
-            let recorder = Recorder::create(path, header);
-            (recorder, RecordingFile::Kept(path.clone()))
         // It is written at the end: that it cannot be is known now.
         if let Some(har) = &wanted.between.har
             && let Err(error) = File::create(har)
         {
             return Err(format!("could not write {}: {error}", har.display()));
         }
+        let (recorder, recording) = if let Some(path) = &wanted.record {
+            let recorder = Recorder::create(path, header);
+            (recorder, RecordingFile::Kept(path.clone()))
         } else if wanted.between.har.is_some() {
             let name = format!("longwire-{:016x}.jsonl", rand::random::<u64>());
             let path = std::env::temp_dir().join(name);
