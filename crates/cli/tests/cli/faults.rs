@@ -70,7 +70,7 @@ fn messages_come_in_fragments_of_the_size_and_say_the_same() {
                 (&frame["opcode"], &frame["rsv"]),
                 (&"continuation".into(), &0.into())
             );
-            assert!(frame["len"].as_u64() <= Some(4) && frame["masked"] == true);
+            assert!(frame["len"].as_u64().is_some_and(|len| len <= 4) && frame["masked"] == true);
         }
         let is_compressed = input.len() > 100;
         assert_eq!(first["rsv"] == 4, is_compressed);
