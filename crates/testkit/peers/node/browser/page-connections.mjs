@@ -13,7 +13,7 @@ await scenario(async (stage) => {
 
   await page.evaluate((url) => {
     window.other = new WebSocket(url);
-    window.closed = new Promise((resolve) => other.addEventListener("close", ({ code, reason }) => resolve({ code, reason })));
+    window.otherClosed = new Promise((resolve) => other.addEventListener("close", ({ code, reason }) => resolve({ code, reason })));
     other.addEventListener("open", () => other.send("hello"));
   }, new URL("/echo", server.href.replace("http", "ws")).href);
   const row = page.locator("#connections tbody tr");
@@ -22,7 +22,7 @@ await scenario(async (stage) => {
   assert.match(await row.innerText(), /127\.0\.0\.1:\d+/);
 
   await row.getByRole("button", { name: /^Close the connection of 127\.0\.0\.1:/ }).click();
-  assert.deepEqual(await page.evaluate(() => window.closed), { code: 1000, reason: "closed by the operator" });
+  assert.deepEqual(await page.evaluate(() => window.otherClosed), { code: 1000, reason: "closed by the operator" });
   await row.waitFor({ state: "detached", timeout: 10_000 });
 
   await page.getByTestId("connections-toggle").click();
