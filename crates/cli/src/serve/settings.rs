@@ -31,10 +31,11 @@ pub(super) fn apply(server: Server, args: &Args, kept: &Kept) -> Result<Server, 
     if let Some(bytes) = limits.memory_per_address {
         server = server.memory_per_address(bytes);
     }
-    if args.tls.tls_self_signed {
+    let made = || {
         let made = kept.self_signed.get_or_init(|| self_signed(&args.listen));
-        server = server.tls(made.clone()?);
-    } else if let Some(tls) = args.tls.certificate()? {
+        made.clone()
+    };
+    if let Some(tls) = args.tls.server(made)? {
         server = server.tls(tls);
     }
     Ok(server)

@@ -7,15 +7,24 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use crate::args::serve::TlsArgs;
 
 impl TlsArgs {
-    /// TLS with the certificate in files, or none.
-    pub(super) fn certificate(&self) -> Result<Option<ServerTls>, String> {
-        let (cert, key) = match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => (cert, key),
+    /// TLS with the certificate in files, or the one that `make` makes; or none.
+    pub(super) fn server(
+        &self,
+        make: impl FnOnce() -> Result<ServerTls, String>,
+    ) -> Result<Option<ServerTls>, String> {
+        let told = |error: TlsError| error.to_string();
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            _ if self.tls_self_signed => make()?,
+            (Some(cert), Some(key)) => ServerTls::from_pem_files(cert, key).map_err(told)?,
             (None, None) if self.tls_client_ca.is_none() => return Ok(None),
+            (None, None) => {
+                return Err(
+                    "expected --tls-cert and --tls-key, or --tls-self-signed, where there is --tls-client-ca, got neither"
+                        .to_owned(),
+                );
+            }
             _ => return Err("expected both --tls-cert and --tls-key, got one of them".to_owned()),
         };
-        let told = |error: TlsError| error.to_string();
-        let tls = ServerTls::from_pem_files(cert, key).map_err(told)?;
         let Some(ca) = &self.tls_client_ca else {
             return Ok(Some(tls));
         };

@@ -163,6 +163,34 @@ async fn a_json_web_token_lets_in_until_it_expires() {
     );
 }
 
+#[tokio::test]
+async fn only_clients_of_the_ca_come_in_where_the_servers_certificate_is_self_signed_too() {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    let folder = Folder::new("client-ca");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let file = folder.write("ca.pem", &ca.pem());
+    let key = KeyPair::generate().unwrap();
+    let ours = CertificateParams::new(vec!["ann".to_owned()]).unwrap();
+    let ours = ours.signed_by(&key, &ca).unwrap();
+    let service = Service::start(&["--echo", "--tls-self-signed", "--tls-client-ca", &file]);
+    let url = service.url("/").replace("ws:", "wss:");
+    let tls = longwire::ClientTls::new().danger_accept_invalid_certs(true);
+    let nobody = ClientBuilder::new().tls(tls.clone()).connect(&url).await;
+    assert!(nobody.is_err());
+    let (chain, key) = (ours.pem(), key.serialize_pem());
+    let tls = tls.client_certificate_pem(chain.as_bytes(), key.as_bytes());
+    let ann = ClientBuilder::new().tls(tls.unwrap());
+    assert_eq!(status(ann.connect(&url).await), 101);
+
+    let nowhere = ["serve", "--check-config", "--tls-client-ca", "/nowhere/ca"];
+    for further in [&[][..], &["--tls-self-signed"]] {
+        let output = run(&[&nowhere, further].concat(), b"");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
 #[test]
 fn what_is_wrong_with_secrets_is_told_without_telling_them() {
     let folder = Folder::new("secrets");
