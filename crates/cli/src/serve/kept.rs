@@ -9,6 +9,7 @@ use super::auth::Auth;
 use super::broadcast::Broadcast;
 use super::chat;
 use super::exec::Processes;
+use super::hosts::Reach;
 use super::live::Live;
 use super::metrics::Metrics;
 use crate::args::serve::Args;
@@ -23,6 +24,8 @@ pub(super) struct Kept {
     /// Made once: those who took it take it again.
     pub(super) self_signed: Arc<OnceLock<Result<ServerTls, String>>>,
     pub(super) room: chat::Room,
+    /// Known once it listens.
+    pub(super) reach: Arc<Reach>,
     broadcasts: Arc<Mutex<HashMap<String, Broadcast>>>,
     /// Asked for each request, so that connections of before know it too.
     auth: Arc<Mutex<Option<Arc<Auth>>>>,
@@ -39,6 +42,7 @@ impl Kept {
             processes: Processes::new(args.services.max_processes),
             self_signed: Arc::default(),
             room: chat::Room::default(),
+            reach: Arc::default(),
             broadcasts: Arc::default(),
             auth: Arc::default(),
         }

@@ -4,16 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use longwire::http;
-use longwire::server::{Body, Observer, ServerHandle, TurnedAway};
+use longwire::server::{Body, Observer, RequestBody, ServerHandle, TurnedAway};
 use longwire::{MemoryBudget, Server};
 
+use super::hosts::{Hosts, Reach};
 use super::live::Live;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -62,32 +64,43 @@ impl Metrics {
     pub(super) async fn serve(
         self: Arc<Self>,
         address: &str,
+        hosts: Hosts,
     ) -> Result<(std::net::SocketAddr, ServerHandle), longwire::Error> {
         let metrics = self.clone();
+        let reach = Arc::new(Reach::default());
+        let door = Arc::new((hosts, reach.clone()));
+        let doors = [door.clone(), door.clone(), door];
+        let [at_metrics, at_health, at_ready] = doors.map(|door| {
+            move |request: &Request<RequestBody>| {
+                let (hosts, reach) = &*door;
+                let refusal = hosts.refusal(request.headers(), request.uri());
+                refusal.filter(|_| reach.is_local())
+            }
+        });
         let bound = Server::new()
             .max_connections(MOST_CONNECTIONS)
             .log_requests(false)
-            .page("/metrics", move |_| {
-                let text = metrics.text();
-                async move { answer(StatusCode::OK, text, TEXT) }
+            .page("/metrics", move |request| {
+                let refusal = at_metrics(&request);
+                ready(refusal.unwrap_or_else(|| answer(StatusCode::OK, metrics.text(), TEXT)))
             })
-            .page("/healthz", |_| async {
-                answer(StatusCode::OK, "alive\n".to_owned(), "text/plain")
+            .page("/healthz", move |request| {
+                let alive = || answer(StatusCode::OK, "alive\n".to_owned(), "text/plain");
+                ready(at_health(&request).unwrap_or_else(alive))
             })
-            .page("/readyz", move |_| {
-                let draining = self.draining.load(Ordering::Relaxed);
-                async move {
-                    let (status, text) = if draining {
-                        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-                    } else {
-                        (StatusCode::OK, "ready\n")
-                    };
-                    answer(status, text.to_owned(), "text/plain")
-                }
+            .page("/readyz", move |request| {
+                let (status, text) = if self.draining.load(Ordering::Relaxed) {
+                    (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+                } else {
+                    (StatusCode::OK, "ready\n")
+                };
+                let told = || answer(status, text.to_owned(), "text/plain");
+                ready(at_ready(&request).unwrap_or_else(told))
             })
             .bind(address)
             .await?;
         let (local, handle) = (bound.local_addr(), bound.handle());
+        reach.set(local);
         tokio::spawn(bound.run());
         Ok((local, handle))
     }
@@ -272,6 +285,7 @@ impl Observer for Metrics {
             401 => self.refuse("unauthorized"),
             403 => self.refuse("origin"),
             404 => self.refuse("not_found"),
+            421 => self.refuse("host"),
             426 => self.refuse("version"),
             431 => self.refuse("header_too_large"),
             503 => self.refuse("max_processes"),

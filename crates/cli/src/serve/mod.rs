@@ -1,6 +1,6 @@
 //! `longwire serve`: a server to try things on, and one to run as a service.
 //!
-//! Read `config` for where its options come from, `auth` for who may come in, `live`,
+//! Read `config` for where its options come from, `auth` and `hosts` for who may come in, `live`,
 //! `metrics` and `view` for what is seen of it, `demo`, `chat`, `broadcast` and `exec` for
 //! what its sockets do, `page` for what browsers get, `kept`, `settings` and `site` for all of that together;
 //! then `service_manager`, `announce` and `running` for its life.
@@ -10,6 +10,8 @@ mod config;
 mod auth;
 
 mod tls;
+
+mod hosts;
 
 mod live;
 

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::announce;
 use super::auth::Auth;
 use super::config::Settings;
+use super::hosts::Hosts;
 use super::kept::Kept;
 use super::service_manager::{self, notify};
 use super::site::{self, Site};
@@ -93,9 +94,15 @@ pub(super) async fn run(settings: Settings, arguments: Vec<OsString>) -> ExitCod
         Ok(bound) => bound,
         Err(error) => return failed(&error),
     };
+    kept.reach.set(bound.local_addr());
     let metrics = match &args.operation.metrics {
         None => None,
-        Some(address) => match kept.metrics.clone().serve(address).await {
+        Some(address) => match kept
+            .metrics
+            .clone()
+            .serve(address, Hosts::new(args, address))
+            .await
+        {
             Ok((local, _)) => Some(local),
             Err(error) => {
                 return failed(&format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, Uri};
 use longwire::http;
 use longwire::server::{
     Accept, Body, Decision, Files, OriginPolicy, Refuse, RequestBody, Route, UpgradeRequest,
@@ -11,6 +11,7 @@ use longwire::{Drive, Result as Handled, Server, Socket};
 
 use super::auth::{Auth, User};
 use super::exec::{Asked, Environment, Exec};
+use super::hosts::Hosts;
 use super::kept::Kept;
 use super::{demo, page, settings, view};
 use crate::args::serve::Args;
@@ -34,6 +35,7 @@ pub(super) fn build(args: &Args, kept: &Kept) -> Result<Site, String> {
     let mut building = Building {
         args,
         kept,
+        hosts: Arc::new(Hosts::new(args, &args.listen)),
         server: settings::apply(Server::new(), args, kept)?,
         places: Vec::new(),
         sockets: Vec::new(),
@@ -68,6 +70,7 @@ pub(super) fn build(args: &Args, kept: &Kept) -> Result<Site, String> {
 struct Building<'a> {
     args: &'a Args,
     kept: &'a Kept,
+    hosts: Arc<Hosts>,
     server: Server,
     places: Vec<Place>,
     sockets: Vec<String>,
@@ -104,22 +107,20 @@ impl Building<'_> {
             let (live, name, handler) = (live.clone(), name.clone(), handler.clone());
             async move { live.serve(name, socket, handler).await }
         });
-        let kept = self.kept.clone();
+        let (kept, hosts) = (self.kept.clone(), self.hosts.clone());
         let route = route
             .drive(drive)
             .origin(policy(&self.args.access.allow_origin))
             .on_upgrade(move |request| {
-                let (auth, let_in) = (kept.auth(), let_in.clone());
+                let (door, let_in) = (Door::new(&kept, &hosts), let_in.clone());
                 async move {
-                    let Some(auth) = auth else {
-                        return let_in(request, None, None).await;
-                    };
-                    match auth.user(request.headers(), request.uri()).await {
-                        Some(user) => {
+                    let entered = door.enter(request.headers(), request.uri()).await;
+                    match entered.map_err(|refusal| Refuse::response(*refusal))? {
+                        None => let_in(request, None, None).await,
+                        Some((user, auth)) => {
                             let accept = let_in(request, Some(user.clone()), Some(auth)).await?;
                             Ok(accept.attach(user))
                         }
-                        None => Err(Refuse::response(auth.refusal())),
                     }
                 }
             });
@@ -266,14 +267,14 @@ impl Building<'_> {
             paths: self.sockets.clone(),
         });
         for (file, asset) in page::ASSETS {
-            let kept = self.kept.clone();
+            let (kept, hosts) = (self.kept.clone(), self.hosts.clone());
             let sockets = sockets.clone();
             let answer = move |request: Request<RequestBody>| {
-                let (kept, sockets) = (kept.clone(), sockets.clone());
+                let (door, sockets) = (Door::new(&kept, &hosts), sockets.clone());
                 async move {
-                    match refused(&kept, &request).await {
-                        Some(refusal) => refusal,
-                        None => page::serve(&request, asset, &sockets),
+                    match door.enter(request.headers(), request.uri()).await {
+                        Err(refusal) => *refusal,
+                        Ok(_) => page::serve(&request, asset, &sockets),
                     }
                 }
             };
@@ -282,22 +283,20 @@ impl Building<'_> {
         let viewers = self.args.services.view;
         let may_close = self.args.services.view_close;
         let live = self.kept.live.clone();
-        let kept = self.kept.clone();
+        let (kept, hosts) = (self.kept.clone(), self.hosts.clone());
         let view = Route::new(move |socket| view::serve(socket, live.clone(), may_close))
             .on_upgrade(
                 // Whatever --allow-origin says, only this server's own page may ask.
                 move |request| {
-                    let auth = kept.auth();
+                    let door = Door::new(&kept, &hosts);
                     async move {
-                        let user = match &auth {
-                            Some(auth) => auth.user(request.headers(), request.uri()).await,
-                            None => None,
-                        };
-                        if let Some(auth) = auth.filter(|_| user.is_none()) {
-                            return Err(Refuse::response(auth.refusal()));
-                        }
-                        let (peer, headers) = (request.peer_addr(), request.headers());
-                        if view::may_see(viewers, peer, headers, request.uri(), user.is_some()) {
+                        let (headers, uri) = (request.headers(), request.uri());
+                        let entered = door.enter(headers, uri).await;
+                        let user = entered
+                            .map_err(|refusal| Refuse::response(*refusal))?
+                            .map(|(user, _)| user);
+                        let peer = request.peer_addr();
+                        if view::may_see(viewers, peer, headers, uri, user.is_some()) {
                             Ok(Accept::new())
                         } else {
                             Err(Refuse::status(403))
@@ -328,13 +327,13 @@ impl Building<'_> {
             ));
         }
         let files = Arc::new(Files::new("/", folder));
-        let kept = self.kept.clone();
+        let (kept, hosts) = (self.kept.clone(), self.hosts.clone());
         let answer = move |request: Request<RequestBody>| {
-            let (kept, files) = (kept.clone(), files.clone());
+            let (door, files) = (Door::new(&kept, &hosts), files.clone());
             async move {
-                match refused(&kept, &request).await {
-                    Some(refusal) => refusal,
-                    None => files.answer(request).await,
+                match door.enter(request.headers(), request.uri()).await {
+                    Err(refusal) => *refusal,
+                    Ok(_) => files.answer(request).await,
                 }
             }
         };
@@ -344,11 +343,39 @@ impl Building<'_> {
     }
 }
 
-/// The answer to a plain request that may not have what it asks for.
-async fn refused(kept: &Kept, request: &Request<RequestBody>) -> Option<Response<Body>> {
-    let auth = kept.auth()?;
-    let user = auth.user(request.headers(), request.uri()).await;
-    user.is_none().then(|| auth.refusal())
+/// What a request has to pass, whatever it is for.
+struct Door {
+    auth: Option<Arc<Auth>>,
+    hosts: Option<Arc<Hosts>>,
+}
+
+impl Door {
+    fn new(kept: &Kept, hosts: &Arc<Hosts>) -> Self {
+        let auth = kept.auth();
+        let is_guarded = auth.is_none() && kept.reach.is_local();
+        Self {
+            auth,
+            hosts: is_guarded.then(|| hosts.clone()),
+        }
+    }
+
+    /// Who comes in, where that is asked for; or the answer to who may not.
+    async fn enter(
+        self,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<Option<(User, Arc<Auth>)>, Box<Response<Body>>> {
+        if let Some(refusal) = self.hosts.and_then(|hosts| hosts.refusal(headers, uri)) {
+            return Err(Box::new(refusal));
+        }
+        let Some(auth) = self.auth else {
+            return Ok(None);
+        };
+        match auth.user(headers, uri).await {
+            Some(user) => Ok(Some((user, auth))),
+            None => Err(Box::new(auth.refusal())),
+        }
+    }
 }
 
 /// Whose pages may open sockets.

@@ -5,16 +5,16 @@
 //! by a `Host` that is this machine's own (a name of somebody else's may be made to lead
 //! here), and by no sign of a proxy, behind which all have an address of this machine.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::HOST;
 use http::{HeaderMap, Uri, Version};
 use longwire::http;
 use longwire::{Message, Result, Socket};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::hosts::{host, is_this_machine};
 use super::live::{Connection, Live};
 use crate::args::serve::services::Viewers;
 
@@ -45,23 +45,6 @@ pub(super) fn may_see(
         Viewers::Local => is_local(),
         Viewers::Users => has_user || is_local(),
     }
-}
-
-/// The host that the client asks for, without its port.
-fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
-    let asked = uri.authority().map(http::uri::Authority::as_str);
-    let asked = asked.or_else(|| headers.get(HOST)?.to_str().ok())?;
-    let authority = asked.rsplit_once(':');
-    Some(match authority {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => asked,
-    })
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let address: Option<IpAddr> = bare.parse().ok();
-    host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
 }
 
 /// What the page is sent.

@@ -191,6 +191,66 @@ async fn only_clients_of_the_ca_come_in_where_the_servers_certificate_is_self_si
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_name_of_somebody_elses_that_leads_here_leads_to_nothing() {
+    let folder = Folder::new("rebound");
+    folder.write("public/a.txt", "text");
+    let public = folder.path().join("public");
+    let options = [
+        "--exec",
+        "/run=echo ran",
+        "--echo",
+        "/echo",
+        "--static",
+        public.to_str().unwrap(),
+        "--page",
+        "/status/",
+        "--metrics",
+        "127.0.0.1:0",
+    ];
+    let service = Service::start(&options);
+    let metrics = service.said("/metrics");
+    let metrics = metrics.split_once("http://").unwrap().1;
+    let metrics = metrics.split('/').next().unwrap();
+    let port = service.address.rsplit_once(':').unwrap().1;
+    let evil = format!("evil.example:{port}");
+    let asks = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let asked = |address: &str, path: &str, host: &str| {
+        let is_socket = ["/run", "/echo", "/status/connections"].contains(&path);
+        let (connection, fields) = if is_socket {
+            ("Upgrade", format!("Origin: http://{host}\r\n{asks}"))
+        } else {
+            ("close", String::new())
+        };
+        crate::service::head(
+            address,
+            &format!(
+                "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\n{fields}\r\n"
+            ),
+        )
+    };
+    for (address, path, status) in [
+        (service.address.as_str(), "/run", 101),
+        (&service.address, "/echo", 101),
+        (&service.address, "/a.txt", 200),
+        (&service.address, "/status/", 200),
+        (metrics, "/metrics", 200),
+        (metrics, "/healthz", 200),
+    ] {
+        let ours = asked(address, path, &format!("localhost:{port}"));
+        assert!(ours.starts_with(&format!("HTTP/1.1 {status}")), "{ours}");
+        let theirs = asked(address, path, &evil);
+        assert!(theirs.starts_with("HTTP/1.1 421"), "{path}: {theirs}");
+    }
+    let theirs = asked(&service.address, "/status/connections", &evil);
+    assert!(theirs.starts_with("HTTP/1.1 421"), "{theirs}");
+
+    let named = Service::start(&["--exec", "/run=echo ran", "--host", "evil.example"]);
+    let answer = asked(&named.address, "/run", "evil.example");
+    assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+}
+
 #[test]
 fn what_is_wrong_with_secrets_is_told_without_telling_them() {
     let folder = Folder::new("secrets");

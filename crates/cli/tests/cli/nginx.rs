@@ -126,7 +126,12 @@ fn connect(socket: &Path, arguments: &[&str], stdin: &[u8]) -> (Option<i32>, Str
 
 #[test]
 fn sockets_go_through_nginx_as_the_documentation_configures_it() {
-    let serve = Serve::with(&["--allow-origin", "https://example.test"]);
+    let serve = Serve::with(&[
+        "--host",
+        "ws.example.test",
+        "--allow-origin",
+        "https://example.test",
+    ]);
     let Some(nginx) = Nginx::start("sockets", &serve) else {
         return;
     };
@@ -180,5 +185,5 @@ fn the_page_and_its_socket_work_behind_nginx() {
         Nginx::start("page", &Serve::start());
         return;
     }
-    play_with("behind-nginx", &[], start);
+    play_with("behind-nginx", &["--host", "example.test"], start);
 }

@@ -10,6 +10,12 @@ pub(crate) struct AccessArgs {
     /// <https://example.com>; may be repeated, `*` lets all
     #[arg(long, visible_alias = "origin", value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
+    /// Take requests for this host too, such as example.com, or for all (`*`): at a
+    /// loopback address without --auth only this machine's names and the hosts of
+    /// --allow-origin are taken, as a page of anywhere may have its own name lead here;
+    /// a proxy in front may need it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
     /// Let in only those who have a token, a password, or a JSON Web Token:
     /// token:FILE, basic:FILE or jwt:FILE, with env:NAME for FILE where it is in the
     /// environment; may be repeated, one of them will do
