@@ -16,6 +16,9 @@ use super::route::plain;
 /// Files whose names begin with a dot that are for all to see (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
+/// The file that is sent for a folder.
+const INDEX: &str = "index.html";
+
 /// Answers requests with the files of a folder; `index.html` is that of a folder in it.
 ///
 /// Nothing outside is served, also where a link in the folder leads there, and nothing
@@ -71,7 +74,8 @@ impl Files {
         response
     }
 
-    /// Whether there is such a file, in the folder and not hidden.
+    /// Whether there is such a file, in the folder and not hidden, or a folder with an
+    /// index of that kind.
     async fn has(&self, path: &str) -> bool {
         let Ok(decoded) = percent_decode_str(path).decode_utf8() else {
             return false;
@@ -83,8 +87,14 @@ impl Files {
         }
         let (folder, file) = (self.folder.clone(), self.folder.join(below));
         let inside = tokio::task::spawn_blocking(move || {
-            let file = file.canonicalize()?;
-            Ok::<_, std::io::Error>(file.starts_with(folder.canonicalize()?))
+            let folder = folder.canonicalize()?;
+            let mut file = file.canonicalize()?;
+            if file.is_dir() && file.starts_with(&folder) {
+                // What is sent for it is a file of its own, and may be a link too.
+                file = file.join(INDEX).canonicalize()?;
+            }
+            // Opening what is no file, such as a pipe, may take forever.
+            Ok::<_, std::io::Error>(file.starts_with(folder) && file.is_file())
         });
         matches!(inside.await, Ok(Ok(true)))
     }

@@ -215,8 +215,24 @@ async fn hidden_files_and_those_outside_are_not_served() {
     std::os::unix::fs::symlink(outside.join("secret"), public.join("link")).unwrap();
     std::os::unix::fs::symlink(&outside, public.join("folder")).unwrap();
     std::os::unix::fs::symlink(public.join("sub"), public.join("inside")).unwrap();
+    for name in ["leading", "within"] {
+        std::fs::create_dir(public.join(name)).unwrap();
+    }
+    let link = std::os::unix::fs::symlink;
+    link(outside.join("secret"), public.join("leading/index.html")).unwrap();
+    link(public.join("index.html"), public.join("within/index.html")).unwrap();
+    let pipe = public.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(pipe).status();
+    assert!(made.unwrap().success());
     let server = TestServer::start(Server::new().files("/", &public)).await;
     for (path, status) in [
+        ("/leading", 404),
+        ("/leading/", 404),
+        ("/leading/index.html", 404),
+        ("/within", 307),
+        ("/within/", 200),
+        ("/pipe", 404),
+        ("/sub/", 404),
         ("/", 200),
         ("/index.html", 200),
         ("/sub/a%20b.txt", 200),
@@ -234,7 +250,7 @@ async fn hidden_files_and_those_outside_are_not_served() {
         ("/nothing", 404),
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-        let answer = exchange(server.addr, &request).await;
+        let answer = soon(exchange(server.addr, &request)).await;
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{path}: {answer}"
