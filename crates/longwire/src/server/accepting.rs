@@ -37,7 +37,7 @@ const REFUSED_AT_ONCE: usize = 64;
 
 /// What accepts connections, and has them served.
 pub(super) struct Accepting {
-    sites: watch::Receiver<Arc<Site>>,
+    sites: watch::Receiver<Option<Arc<Site>>>,
     registry: Arc<Registry>,
     stopping: watch::Receiver<bool>,
     connections: JoinSet<()>,
@@ -46,7 +46,7 @@ pub(super) struct Accepting {
 
 impl Accepting {
     pub(super) fn new(
-        sites: watch::Receiver<Arc<Site>>,
+        sites: watch::Receiver<Option<Arc<Site>>>,
         registry: Arc<Registry>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
@@ -65,13 +65,13 @@ impl Accepting {
         Self::new(sites, registry, self.stopping.clone())
     }
 
-    /// Where the next connection is served.
-    fn lane(&self) -> Lane {
-        Lane {
-            site: self.sites.borrow().clone(),
+    /// Where the next connection is served, unless the server has ended.
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane {
+            site: self.sites.borrow().clone()?,
             registry: self.registry.clone(),
             stopping: self.stopping.clone(),
-        }
+        })
     }
 
     /// Accepts until the server stops, and then serves what is open until it has ended
@@ -117,7 +117,9 @@ impl Accepting {
     }
 
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let lane = self.lane();
+        let Some(lane) = self.lane() else {
+            return;
+        };
         lane.site.observe(|observer| observer.connected(peer));
         let place = match lane.site.caps.take(peer) {
             Ok(place) => place,

@@ -36,6 +36,8 @@ struct Ending(Arc<Control>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        // Handles may be kept, by what the routes hold too.
+        self.0.site.send_replace(None);
         self.0.report.send_modify(|report| {
             report.get_or_insert_default();
         });
@@ -45,8 +47,8 @@ impl Drop for Ending {
 /// What a server and its handles share.
 struct Control {
     registry: Arc<Registry>,
-    /// What new connections are served with.
-    site: watch::Sender<Arc<Site>>,
+    /// What new connections are served with; `None` once the server has ended.
+    site: watch::Sender<Option<Arc<Site>>>,
     /// When asked to stop: how long open sockets have to close.
     stop: watch::Sender<Option<Duration>>,
     report: watch::Sender<Option<ShutdownReport>>,
@@ -84,16 +86,21 @@ impl ServerHandle {
 
     /// Serves connections to come with other settings and routes: what is open goes on
     /// as it was, and counts against the new caps too. The listener and the threads
-    /// stay, and so do the caps on memory of the addresses that are connected.
+    /// stay, and so do the caps on memory of the addresses that are connected. One that
+    /// has ended is given nothing.
     ///
     /// # Errors
     ///
     /// [`crate::Error::Usage`] for routes that cannot work; nothing has changed then.
     pub fn replace(&self, server: Server) -> Result<()> {
         let mut site = server.build()?;
-        self.control.site.send_modify(|current| {
+        self.control.site.send_if_modified(|current| {
+            let Some(current) = current else {
+                return false;
+            };
             site.caps = site.caps.following(&current.caps);
             *current = Arc::new(site);
+            true
         });
         Ok(())
     }
@@ -116,7 +123,7 @@ impl BoundServer {
     fn new(listening: Listening, site: Site) -> Result<Self> {
         let control = Arc::new(Control {
             registry: Arc::default(),
-            site: watch::Sender::new(Arc::new(site)),
+            site: watch::Sender::new(Some(Arc::new(site))),
             stop: watch::Sender::new(None),
             report: watch::Sender::new(None),
         });
@@ -153,7 +160,8 @@ impl BoundServer {
         let (cut, cut_seen) = watch::channel(false);
         let mut renewing = JoinSet::new();
         renewing.spawn(renew(control.site.subscribe()));
-        let reactors = start_reactors(&control.site.borrow().clone(), registry);
+        let site = control.site.borrow().clone();
+        let reactors = site.map_or_else(Vec::new, |site| start_reactors(&site, registry));
         let sites = control.site.subscribe();
         let accepting = Accepting::new(sites, registry.clone(), stopping_seen);
         let mut all = Box::pin(async {
@@ -189,9 +197,10 @@ impl BoundServer {
 }
 
 /// Keeps the certificate fresh, whichever it is.
-async fn renew(mut sites: watch::Receiver<Arc<Site>>) {
+async fn renew(mut sites: watch::Receiver<Option<Arc<Site>>>) {
     loop {
-        let tls = sites.borrow_and_update().tls.clone();
+        let site = sites.borrow_and_update().clone();
+        let tls = site.and_then(|site| site.tls.clone());
         let renewing = async {
             if let Some(tls) = tls {
                 tls.keep_fresh().await;

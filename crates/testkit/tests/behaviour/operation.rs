@@ -194,6 +194,37 @@ async fn a_route_may_be_for_all_below_where_none_fits_better() {
     }
 }
 
+#[tokio::test]
+async fn a_server_that_has_ended_lets_go_of_its_routes_though_handles_are_kept() {
+    use std::sync::OnceLock;
+    use longwire::server::ServerHandle;
+    for is_run in [true, false] {
+        let held = Arc::new(OnceLock::<ServerHandle>::new());
+        let flag = Arc::downgrade(&held);
+        // The route has its server's handle, as one that changes it would.
+        let route = move |socket: Socket| {
+            let _ = held.get();
+            echo(socket)
+        };
+        let server = Server::new().route("/", route);
+        let bound = server.bind("127.0.0.1:0").await.unwrap();
+        let handle = bound.handle();
+        flag.upgrade().unwrap().set(handle.clone()).unwrap();
+        if is_run {
+            let url = format!("ws://{}/", bound.local_addr());
+            let running = tokio::spawn(bound.run());
+            let mut socket = longwire::connect(url).await.unwrap();
+            socket.close(1000, "").await.unwrap();
+            soon(handle.shutdown(Duration::from_secs(10))).await;
+            soon(running).await.unwrap();
+        } else {
+            drop(bound);
+        }
+        assert!(flag.upgrade().is_none(), "run: {is_run}");
+        handle.replace(Server::new().route("/", echo)).unwrap();
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn hidden_files_and_those_outside_are_not_served() {
