@@ -104,6 +104,10 @@ async fn serve_tls(
 ) -> Option<Opened> {
     let mut start = [0];
     let count = in_time(stream.peek(&mut start), &mut lane).await?;
+    if count == 0 {
+        // One that only looks whether somebody listens, as load balancers do.
+        return None;
+    }
     if start[..count] != [TLS_HANDSHAKE] {
         tracing::debug!("the client speaks no TLS");
         lane.turned_away(TurnedAway::Tls);
@@ -149,12 +153,18 @@ async fn in_time<T>(start: impl Future<Output = io::Result<T>>, lane: &mut Lane)
         start = timeout(lane.site.handshake_timeout, start) => start,
         _ = lane.stopping.wait_for(|stopping| *stopping) => return None,
     };
-    let Ok(Ok(start)) = start else {
-        tracing::debug!("the client said nothing in time");
-        lane.turned_away(TurnedAway::Timeout);
-        return None;
-    };
-    Some(start)
+    match start {
+        Ok(Ok(start)) => Some(start),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the client went without a word");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("the client said nothing in time");
+            lane.turned_away(TurnedAway::Timeout);
+            None
+        }
+    }
 }
 
 /// The first bytes: what is there, and what follows where it may become HTTP/2. None at

@@ -2,6 +2,7 @@
 //! until that is closed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -15,6 +16,7 @@ use super::Site;
 use super::caps::Place;
 use super::guard::Guard;
 use super::lane::Lane;
+use super::observer::TurnedAway;
 use super::service::Requests;
 use super::upgraded::{Opened, open_upgraded};
 use crate::transport::{Io, Transport};
@@ -62,7 +64,11 @@ async fn serve_http<T: Transport>(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let limits = &site.options.config.limits;
-    let service = service_fn(move |request| requests.clone().answer(request));
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        requests.clone().answer(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(site.handshake_timeout)
@@ -89,6 +95,10 @@ async fn serve_http<T: Transport>(
     .await;
     if let Err(error) = result {
         tracing::debug!(%error, "the HTTP connection failed");
+        // What is quiet after its requests has had its answers.
+        if error.is_timeout() && !asked.load(Ordering::Relaxed) {
+            site.observe(|observer| observer.turned_away(TurnedAway::Timeout));
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub enum TurnedAway {
     MaxConnectionsPerAddress,
     /// It spoke no TLS, or the handshake of TLS failed.
     Tls,
-    /// [`super::Server::handshake_timeout`]
+    /// [`super::Server::handshake_timeout`]: it began, or not even that, and stayed.
     Timeout,
 }
 

@@ -107,6 +107,42 @@ async fn an_observer_is_told_of_failed_tls() {
 }
 
 #[tokio::test]
+async fn an_observer_is_told_of_who_takes_too_long_and_not_of_who_only_looks() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for is_secure in [false, true] {
+        let seen = Arc::new(Seen::default());
+        let server = Server::new().route("/", echo).observer(seen.clone());
+        let server = server.handshake_timeout(Duration::from_millis(200));
+        let server = TestServer::start(if is_secure {
+            server.tls(Ca::new().server())
+        } else {
+            server
+        });
+        let server = server.await;
+        let connect = || tokio::net::TcpStream::connect(server.addr);
+        drop(connect().await.unwrap());
+        let reset = connect().await.unwrap();
+        reset.set_zero_linger().unwrap();
+        drop(reset);
+        let mut expected = vec![TurnedAway::Timeout];
+        let starts: &[&[u8]] = if is_secure {
+            &[b""]
+        } else {
+            expected.push(TurnedAway::Timeout);
+            &[b"", b"GET / HTTP/1.1\r\nHo"]
+        };
+        for start in starts {
+            let mut slow = connect().await.unwrap();
+            slow.write_all(start).await.unwrap();
+            let mut rest = Vec::new();
+            let _ = soon(slow.read_to_end(&mut rest)).await;
+        }
+        // Of those that ended before, nothing was told.
+        assert_eq!(*seen.turned_away.lock().unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_server_is_given_other_settings_while_it_runs_and_open_sockets_go_on() {
     for threads in [None, NonZero::new(2)] {
         let first = Server::new().route("/old", echo).max_connections(1);
