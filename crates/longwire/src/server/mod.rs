@@ -67,6 +67,7 @@ mod listening;
 mod serving;
 
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,7 @@ type Page = Arc<dyn Fn(Request<RequestBody>) -> BoxFuture<Response<Body>> + Send
 /// A server built with no options refuses browsers of other sites, bounds every
 /// buffer and times out every wait of its own. The body of a plain HTTP request is
 /// its page's to bound, in size and in time.
+#[derive(Clone)]
 pub struct Server {
     options: Options,
     sockets: Vec<(String, Route)>,
@@ -364,6 +366,16 @@ impl Server {
         Ok(())
     }
 
+    /// Whether a server can be made of this, as [`Server::bind`] would find out.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Usage`] for routes or options that cannot work.
+    pub fn check(&self) -> Result<()> {
+        self.clone().build()?;
+        Ok(())
+    }
+
     fn build(self) -> Result<Site, UsageError> {
         self.options.config.compression.check()?;
         let http2 = self.http2.spoken;
@@ -478,7 +490,11 @@ impl Site {
     /// Tells the observer, where there is one.
     fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
         if let Some(observer) = &self.observer {
-            tell(observer.as_ref());
+            // Its panic is not to end what serves others.
+            let told = catch_unwind(AssertUnwindSafe(|| tell(observer.as_ref())));
+            if told.is_err() {
+                tracing::error!("the observer of the server panicked");
+            }
         }
     }
 

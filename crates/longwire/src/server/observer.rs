@@ -9,8 +9,9 @@ use super::caps::Full;
 
 /// Is told what comes to a server, for metrics: see [`super::Server::observer`].
 ///
-/// Each method does nothing by default, is called from the connection's own task and
-/// should return soon. What passes on a socket is told by [`crate::Socket::statistics`].
+/// Each method does nothing by default and should return soon: it is called where
+/// connections are accepted, or from the connection's own task. A panic in it is logged
+/// and changes nothing else. What passes on a socket is told by [`crate::Socket::statistics`].
 pub trait Observer: Send + Sync + 'static {
     /// A connection was accepted by the system.
     fn connected(&self, peer: SocketAddr) {

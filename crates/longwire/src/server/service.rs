@@ -17,6 +17,7 @@ use longwire_proto::handshake::server::check_head;
 use super::asked::{Asked, Decided, asks, internal_error, protocol, read_offer};
 use super::body::Body;
 use super::caps::{Full, Place};
+use super::observer::TurnedAway;
 use super::route::{BoxFuture, plain};
 use super::upgraded::Upgrading;
 use super::{Site, WebSocketRoute};
@@ -84,7 +85,10 @@ impl Requests {
             internal_error()
         });
         site.log(&method, uri.path(), response.status());
-        if let Some(started) = started {
+        let is_told = response.extensions().get::<TurnedAway>().is_some();
+        if let Some(started) = started
+            && !is_told
+        {
             site.observe(|observer| observer.handshake(response.status(), started.elapsed()));
         }
         Ok(response)
@@ -168,9 +172,12 @@ impl Requests {
 
 fn too_many(full: Full, site: &Site) -> Response<Body> {
     tracing::warn!(%full, "refused a socket");
-    site.observe(|observer| observer.turned_away(full.into()));
+    let why = TurnedAway::from(full);
+    site.observe(|observer| observer.turned_away(why));
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"));
     let soon = HeaderValue::from_static("1");
     response.headers_mut().insert(RETRY_AFTER, soon);
+    // For whoever would tell the observer of the answer too.
+    response.extensions_mut().insert(why);
     response
 }

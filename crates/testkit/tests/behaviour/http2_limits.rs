@@ -58,6 +58,35 @@ async fn http2(
     (requests, tokio::spawn(connection))
 }
 
+/// What an observer is told of requests for sockets.
+#[derive(Default)]
+struct Told(std::sync::Mutex<Vec<String>>);
+
+impl longwire::server::Observer for Told {
+    fn turned_away(&self, why: longwire::server::TurnedAway) {
+        self.0.lock().unwrap().push(format!("{why:?}"));
+    }
+
+    fn handshake(&self, status: StatusCode, _: Duration) {
+        self.0.lock().unwrap().push(status.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_socket_over_the_caps_is_told_of_once() {
+    let told = std::sync::Arc::new(Told::default());
+    let server = Server::new().route("/", echo).observer(told.clone());
+    let server = TestServer::start(server.max_connections(2)).await;
+    let (mut requests, _connection) = http2(server.addr, 1 << 16).await;
+    let first = open(&mut requests, server.addr, "/").await;
+    let second = open(&mut requests, server.addr, "/").await;
+    assert_eq!(
+        (first.0.status(), second.0.status().as_u16()),
+        (StatusCode::OK, 503)
+    );
+    assert_eq!(*told.0.lock().unwrap(), ["200 OK", "MaxConnections"]);
+}
+
 /// The answer to an opening handshake, and what holds its stream.
 async fn open(
     requests: &mut SendRequest<Bytes>,

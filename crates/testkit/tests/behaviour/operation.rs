@@ -96,6 +96,29 @@ async fn an_observer_is_told_of_sockets_and_of_what_becomes_none() {
     drop(first);
 }
 
+struct Panicking;
+
+impl Observer for Panicking {
+    fn connected(&self, _: SocketAddr) {
+        panic!("the observer of this test panics");
+    }
+
+    fn handshake(&self, _: StatusCode, _: Duration) {
+        panic!("the observer of this test panics");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_an_observer_changes_nothing() {
+    let server = Server::new().route("/", echo).observer(Arc::new(Panicking));
+    let server = TestServer::start(server).await;
+    for _ in 0..2 {
+        let mut socket = soon(longwire::connect(server.url("/"))).await.unwrap();
+        socket.send("hello").await.unwrap();
+        soon(socket.next()).await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_observer_is_told_of_failed_tls() {
     let seen = Arc::new(Seen::default());
@@ -232,8 +255,8 @@ async fn a_route_may_be_for_all_below_where_none_fits_better() {
 
 #[tokio::test]
 async fn a_server_that_has_ended_lets_go_of_its_routes_though_handles_are_kept() {
-    use std::sync::OnceLock;
     use longwire::server::ServerHandle;
+    use std::sync::OnceLock;
     for is_run in [true, false] {
         let held = Arc::new(OnceLock::<ServerHandle>::new());
         let flag = Arc::downgrade(&held);
