@@ -89,6 +89,21 @@ pub(crate) fn path(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where to listen: a host and a port.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let is_one = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    // Of an IPv6 address without brackets, the last part is no port.
+    if is_one && (text.matches(':').count() == 1 || text.parse::<std::net::SocketAddr>().is_ok()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "expected an address such as 127.0.0.1:8000 or [::1]:8000, got {text:?}"
+        ))
+    }
+}
+
 /// A header field as `Name: value`.
 pub(crate) fn field(text: &str) -> Result<(String, String), String> {
     text.split_once(':')
@@ -121,6 +136,16 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(duration_or_off("1s"), Ok(OrOff(Some(second))));
         assert!(duration_or_off("never").unwrap_err().contains("or off"));
+    }
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for good in ["127.0.0.1:0", "[::1]:8000", "localhost:80", "0.0.0.0:65535"] {
+            assert_eq!(address(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "nonsense", ":80", "::1", "::1:80", "a:70000", "a:b", "8000"] {
+            assert!(address(bad).unwrap_err().contains("expected an address"), "{bad}");
+        }
     }
 
     #[test]

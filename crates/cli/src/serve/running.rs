@@ -46,6 +46,18 @@ impl From<String> for Unfit {
     }
 }
 
+/// What is wrong with what a server is made of, or with listening.
+impl From<longwire::Error> for Unfit {
+    fn from(error: longwire::Error) -> Self {
+        let code = match error {
+            longwire::Error::Usage(_) => exit::USAGE,
+            _ => exit::FAILED,
+        };
+        let told = error.to_string();
+        Self { told, code }
+    }
+}
+
 /// Whether all that the options ask for can be had, without listening.
 pub(super) fn check(args: &Args) -> Result<(), Unfit> {
     prepare(args, &Kept::new(args)).map(|_| ())
@@ -66,11 +78,10 @@ fn prepare(args: &Args, kept: &Kept) -> Result<Prepared, Unfit> {
             code: exit::USAGE,
         }
     })?;
-    Ok(Prepared {
-        filter,
-        auth: Auth::load(&args.access)?,
-        site: site::build(args, kept)?,
-    })
+    let auth = Auth::load(&args.access)?;
+    let site = site::build(args, kept)?;
+    site.server.check()?;
+    Ok(Prepared { filter, auth, site })
 }
 
 /// Serves until a signal ends it.
@@ -92,7 +103,7 @@ pub(super) async fn run(settings: Settings, arguments: Vec<OsString>) -> ExitCod
     let server = server.threads(args.threads.unwrap_or_else(processors));
     let bound = match bind(server, &args.listen).await {
         Ok(bound) => bound,
-        Err(error) => return failed(&error),
+        Err(unfit) => return unfit.tell(),
     };
     kept.reach.set(bound.local_addr());
     let metrics = match &args.operation.metrics {
@@ -146,16 +157,21 @@ pub(super) async fn run(settings: Settings, arguments: Vec<OsString>) -> ExitCod
     ExitCode::SUCCESS
 }
 
-async fn bind(server: longwire::Server, address: &str) -> Result<BoundServer, String> {
-    match service_manager::listener() {
-        Ok(Some(listener)) => server
-            .with_listener(listener)
-            .map_err(|error| format!("could not use the socket of the service manager: {error}")),
-        Ok(None) => server.bind(address).await.map_err(|error| {
-            format!("could not listen on {address}: {error} (choose another address with --listen)")
-        }),
-        Err(error) => Err(error),
-    }
+async fn bind(server: longwire::Server, address: &str) -> Result<BoundServer, Unfit> {
+    let (bound, told) = match service_manager::listener()? {
+        Some(listener) => (
+            server.with_listener(listener),
+            "could not use the socket of the service manager".to_owned(),
+        ),
+        None => (
+            server.bind(address).await,
+            format!("could not listen on {address} (choose another address with --listen)"),
+        ),
+    };
+    bound.map_err(|error| match error {
+        longwire::Error::Io(error) => Unfit::from(format!("{told}: {error}")),
+        other => other.into(),
+    })
 }
 
 fn failed(error: &str) -> ExitCode {

@@ -125,6 +125,24 @@ fn what_is_wrong_in_a_file_is_told_by_line_and_what_was_meant() {
     assert!(text(&output.stderr).contains("are in order"));
 }
 
+#[test]
+fn what_would_keep_a_server_from_starting_is_found_before() {
+    for (options, told) in [
+        (&["--origin", "nonsense"][..], "expected an origin"),
+        (&["--echo", "/connections", "--page", "/"], "/connections"),
+        (&["--listen", "nonsense"], "expected an address"),
+        (&["--metrics", "nonsense"], "expected an address"),
+    ] {
+        for further in [&["--check-config"][..], &[]] {
+            let output = run(&[&["serve"], options, further].concat(), b"");
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{options:?}: {stderr}");
+            assert!(stderr.contains(told), "{told:?} in {stderr}");
+            assert!(!stderr.contains("could not listen"), "{stderr}");
+        }
+    }
+}
+
 /// The address of the metrics.
 fn metrics_of(service: &Service) -> String {
     let line = service.said("/metrics");

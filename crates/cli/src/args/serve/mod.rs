@@ -53,7 +53,7 @@ Examples:
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes one that is free
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", value_parser = super::values::address)]
     pub(crate) listen: String,
     /// What to log: error, warn, info, debug, or a filter such as longwire=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]

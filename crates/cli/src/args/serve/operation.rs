@@ -21,7 +21,7 @@ pub(crate) struct OperationArgs {
     pub(crate) check_config: bool,
     /// Answer /metrics (Prometheus), /healthz and /readyz at this address, apart
     /// from what is served
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:9464")]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:9464", value_parser = values::address)]
     pub(crate) metrics: Option<String>,
     /// How long open sockets have to close when the server is stopped
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::duration)]
