@@ -13,7 +13,10 @@ use longwire::{Closed, ClosedBy, Result, Sender, Socket, Statistics};
 use super::auth::User;
 
 /// Code of a socket whose credentials are no longer good (policy violation).
-const NO_LONGER_GOOD: u16 = 1008;
+pub(super) const NO_LONGER_GOOD: u16 = 1008;
+
+/// What such a socket is told.
+pub(super) const EXPIRED: &str = "the credentials have expired";
 
 /// All connections. Clones are the same.
 #[derive(Clone, Default)]
@@ -79,11 +82,13 @@ impl Live {
             is_compressed: socket.compression().is_some(),
             user: user.map(|user| user.name),
         });
+        let mut handling = std::pin::pin!(handle(socket));
         let handled = tokio::select! {
-            handled = handle(socket) => handled,
+            handled = &mut handling => handled,
             () = expired(until) => {
-                sender.close(NO_LONGER_GOOD, "the credentials have expired")?;
-                Ok(())
+                sender.close(NO_LONGER_GOOD, EXPIRED)?;
+                // It sees the end of its socket, and has its time for what it does then.
+                handling.await
             }
         };
         if sender.closed().is_none() {
@@ -206,7 +211,7 @@ fn add(sum: &mut Statistics, more: Statistics) {
 }
 
 /// Waits until credentials are no longer good.
-async fn expired(until: Option<SystemTime>) {
+pub(super) async fn expired(until: Option<SystemTime>) {
     let Some(until) = until else {
         return std::future::pending().await;
     };

@@ -6,7 +6,7 @@ use longwire::{ClientBuilder, Error, Socket};
 use serde_json::json;
 
 use crate::program::{longwire, run};
-use crate::service::{Folder, Service, end, next, request};
+use crate::service::{Folder, Service, end, eventually, next, request};
 
 const TOKEN: &str = "0123456789abcdef";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -134,6 +134,7 @@ async fn a_json_web_token_lets_in_until_it_expires() {
     let folder = Folder::new("jwt");
     let key = folder.write("key", &format!("{SECRET}\n"));
     let auth = format!("jwt:{key}");
+    let state = folder.path().join("state");
     let service = Service::start(&[
         "--auth",
         &auth,
@@ -141,6 +142,17 @@ async fn a_json_web_token_lets_in_until_it_expires() {
         "us",
         "--exec",
         "echo $REMOTE_USER; cat",
+        "--exec",
+        &format!(
+            "/state=trap 'echo saved > {}; exit' TERM; echo here; while :; do sleep 0.1; done",
+            state.display()
+        ),
+        "--exec-grace",
+        "500ms",
+        "--page",
+        "/status/",
+        "--view",
+        "users",
     ]);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = now.unwrap().as_secs();
@@ -154,13 +166,24 @@ async fn a_json_web_token_lets_in_until_it_expires() {
     assert_eq!(status(token(now + 60, "them").connect(&url).await), 401);
     assert_eq!(status(token(now - 60, "us").connect(&url).await), 401);
     // Clocks may differ by 30 s: of those, eight are left, which is enough to connect.
-    let mut socket = token(now - 22, "us").connect(&url).await.unwrap();
+    let ann = token(now - 22, "us");
+    let mut socket = ann.connect(&url).await.unwrap();
     assert_eq!(next(&mut socket).await.as_text(), Some("ann"));
-    let (code, reason) = end(&mut socket).await;
-    assert_eq!(
-        (code, reason.as_str()),
-        (1008, "the credentials have expired")
-    );
+    let mut keeping = ann.connect(&service.url("/state")).await.unwrap();
+    assert_eq!(next(&mut keeping).await.as_text(), Some("here"));
+    let mut view = ann
+        .connect(&service.url("/status/connections"))
+        .await
+        .unwrap();
+    for socket in [&mut socket, &mut keeping, &mut view] {
+        let (code, reason) = end(socket).await;
+        assert_eq!(
+            (code, reason.as_str()),
+            (1008, "the credentials have expired")
+        );
+    }
+    // The command had its time.
+    eventually("its state is saved", || state.exists());
 }
 
 #[tokio::test]
