@@ -296,11 +296,13 @@ impl Building<'_> {
                             .map_err(|refusal| Refuse::response(*refusal))?
                             .map(|(user, _)| user);
                         let peer = request.peer_addr();
-                        if view::may_see(viewers, peer, headers, uri, user.is_some()) {
-                            Ok(Accept::new())
-                        } else {
-                            Err(Refuse::status(403))
+                        if !view::may_see(viewers, peer, headers, uri, user.is_some()) {
+                            return Err(Refuse::status(403));
                         }
+                        Ok(match user {
+                            Some(user) => Accept::new().attach(user),
+                            None => Accept::new(),
+                        })
                     }
                 },
             );

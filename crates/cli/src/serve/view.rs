@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::hosts::{host, is_this_machine};
-use super::live::{Connection, Live};
+use super::auth::User;
+use super::live::{Connection, EXPIRED, Live, NO_LONGER_GOOD, expired};
 use crate::args::serve::services::Viewers;
 
 /// How often the view is sent, where anything has changed.
@@ -91,8 +92,13 @@ pub(super) async fn serve(mut socket: Socket, live: Live, may_close: bool) -> Re
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
+    let user = socket.extensions().get::<User>();
+    let mut expired = std::pin::pin!(expired(user.and_then(|user| user.until)));
     loop {
         tokio::select! {
+            () = &mut expired => {
+                return socket.close(NO_LONGER_GOOD, EXPIRED).await;
+            }
             _ = ticks.tick() => {
                 let view = Some(view(&live, may_close));
                 if view != last && socket.buffered_amount() == 0 {
