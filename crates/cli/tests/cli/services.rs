@@ -190,6 +190,30 @@ async fn no_process_outlives_its_socket() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_leaves_the_group_of_a_command_holds_nothing_of_its_socket() {
+    let away = "echo $$; setsid sh -c 'echo $$; exec sleep 1000' & wait";
+    let service = Service::start(&["--exec", away, "--exec-grace", "100ms"]);
+    let pipes = || {
+        let folder = format!("/proc/{}/fd", service.id());
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        let links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        let all = links.filter(|link| link.to_string_lossy().starts_with("pipe:"));
+        all.count()
+    };
+    let before = pipes();
+    let mut socket = longwire::connect(service.url("/")).await.unwrap();
+    next(&mut socket).await;
+    let away = next(&mut socket).await;
+    assert!(pipes() > before);
+    socket.close(1000, "").await.unwrap();
+    eventually("the pipes are closed", || pipes() == before);
+    let pid = away.as_text().unwrap();
+    assert!(lives(pid), "it has left the group");
+    Command::new("kill").arg(pid).status().unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn no_process_outlives_its_server() {

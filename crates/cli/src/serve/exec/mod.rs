@@ -15,6 +15,7 @@ use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
 use tokio::process::{ChildStdin, ChildStdout};
+use tokio::task::JoinHandle;
 
 pub(super) use environment::{Asked, Environment};
 use process::{Ended, Process};
@@ -59,13 +60,13 @@ impl Exec {
             }
         };
         let _running = self.processes.enter(&process);
-        let logging = tokio::spawn(log(pipes.stderr, process.id()));
-        let mut output = tokio::spawn(send_output(pipes.stdout, sender.clone(), self.is_binary));
-        let mut input = tokio::spawn(write_input(receiver, pipes.stdin, self.is_binary));
+        let mut logging = Task::spawn(log(pipes.stderr, process.id()));
+        let mut output = Task::spawn(send_output(pipes.stdout, sender.clone(), self.is_binary));
+        let input = Task::spawn(write_input(receiver, pipes.stdin, self.is_binary));
         // The socket ends, or the process's output does.
         let sent = tokio::select! {
             _ = sender.ended() => None,
-            sent = &mut output => Some(sent),
+            sent = &mut output.0 => Some(sent),
         };
         let is_silent = matches!(sent, Some(Ok(Ok(()))));
         // Where it writes nothing more, it has its time to end.
@@ -81,11 +82,10 @@ impl Exec {
             ended
         } else {
             // The end of its input asks it to end.
-            close_input(&mut input).await;
+            input.cancel().await;
             process.end(self.grace).await
         };
-        input.abort();
-        output.abort();
+        drop(output);
         let closed = match (ended, &sent) {
             (_, Some(Ok(Err(Failed::Line)))) => {
                 sender.close(FAILED, "the command wrote a line that is too long")
@@ -99,17 +99,34 @@ impl Exec {
             (Ended::Failed(_), _) => Ok(()),
         };
         process.kill();
-        // Children of it that hold its stderr were killed with it.
-        let _ = tokio::time::timeout(self.grace, logging).await;
+        // Children of it that hold its stderr were killed with it, unless they have left
+        // its group.
+        let _ = tokio::time::timeout(self.grace, &mut logging.0).await;
         drop(place);
         closed
     }
 }
 
-/// Stops what writes to the process, which closes its input.
-async fn close_input(input: &mut tokio::task::JoinHandle<()>) {
-    input.abort();
-    let _ = input.await;
+/// A task that ends with whoever has it: what it holds of the socket and of the process
+/// is not to outlive them.
+struct Task<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Task<T> {
+    fn spawn(task: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+
+    /// Ends it, and waits until it has let go of what it holds.
+    async fn cancel(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Why no more of the output is sent.
