@@ -216,6 +216,7 @@ impl Building<'_> {
             command: command.into(),
             is_binary: services.exec_binary,
             grace: services.exec_grace,
+            heartbeat: self.args.limits.heartbeat.0,
             processes: self.kept.processes.clone(),
         };
         let inherit: Arc<[String]> = services.exec_env.clone().into();

@@ -274,6 +274,34 @@ async fn a_process_waits_for_a_client_that_does_not_read() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_command_that_does_not_read_ends_with_its_client_all_the_same() {
+    let service = Service::start(&[
+        "--exec",
+        "echo $$; exec sleep 1000",
+        "--heartbeat",
+        "200ms",
+        "--exec-grace",
+        "100ms",
+    ]);
+    let mut socket = longwire::connect(service.url("/")).await.unwrap();
+    let pid = next(&mut socket).await.as_text().unwrap().to_owned();
+    // More than all buffers take.
+    let flood = async {
+        loop {
+            let message = longwire::Message::binary(vec![0; 1 << 20]);
+            socket.send(message).await.unwrap();
+        }
+    };
+    let until = std::time::Duration::from_secs(1);
+    assert!(tokio::time::timeout(until, flood).await.is_err());
+    assert!(lives(&pid));
+    socket.terminate();
+    drop(socket);
+    eventually("it ends", || !lives(&pid));
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn no_more_processes_run_than_may() {
     let service = Service::start(&["--exec", "cat", "--max-processes", "1"]);
     let mut first = longwire::connect(service.url("/")).await.unwrap();

@@ -41,6 +41,8 @@ pub(super) struct Exec {
     /// Whether what is read and written is no lines.
     pub(super) is_binary: bool,
     pub(super) grace: Duration,
+    /// How often clients are pinged.
+    pub(super) heartbeat: Option<Duration>,
     pub(super) processes: Processes,
 }
 
@@ -62,7 +64,12 @@ impl Exec {
         let _running = self.processes.enter(&process);
         let mut logging = Task::spawn(log(pipes.stderr, process.id()));
         let mut output = Task::spawn(send_output(pipes.stdout, sender.clone(), self.is_binary));
-        let input = Task::spawn(write_input(receiver, pipes.stdin, self.is_binary));
+        let input = Task::spawn(write_input(
+            receiver,
+            pipes.stdin,
+            self.is_binary,
+            Pinging(self.heartbeat.map(|interval| (sender.clone(), interval))),
+        ));
         // The socket ends, or the process's output does.
         let sent = tokio::select! {
             _ = sender.ended() => None,
@@ -166,13 +173,43 @@ async fn send_output(stdout: ChildStdout, sender: Sender, is_binary: bool) -> Re
     Ok(())
 }
 
-/// Writes what arrives to the process. The socket is not read while it does not read.
-async fn write_input(mut receiver: Receiver, mut stdin: ChildStdin, is_binary: bool) {
-    while let Some(Ok(message)) = receiver.next().await {
-        let mut written = stdin.write_all(message.as_bytes()).await;
-        if !is_binary && written.is_ok() {
-            written = stdin.write_all(b"\n").await;
+/// Pings a client whose answers cannot be read, as what it sent before them waits: where
+/// it is gone, that it is not there is the answer.
+struct Pinging(Option<(Sender, Duration)>);
+
+impl Pinging {
+    async fn forever(&self) {
+        if let Some((sender, interval)) = &self.0 {
+            loop {
+                tokio::time::sleep(*interval).await;
+                if sender.ping("").await.is_err() {
+                    break;
+                }
+            }
         }
+        std::future::pending().await
+    }
+}
+
+/// Writes what arrives to the process. The socket is not read while it does not read.
+async fn write_input(
+    mut receiver: Receiver,
+    mut stdin: ChildStdin,
+    is_binary: bool,
+    pinging: Pinging,
+) {
+    while let Some(Ok(message)) = receiver.next().await {
+        let writing = async {
+            stdin.write_all(message.as_bytes()).await?;
+            if !is_binary {
+                stdin.write_all(b"\n").await?;
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let written = tokio::select! {
+            written = writing => written,
+            () = pinging.forever() => return,
+        };
         if written.is_err() {
             // It reads no more, and may still write.
             while let Some(Ok(_)) = receiver.next().await {}
