@@ -20,10 +20,14 @@ pub(crate) fn run(arguments: &[&str], stdin: &[u8]) -> Output {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    // A command that does not read is told by its result.
-    let _ = input.write_all(stdin);
-    drop(input);
-    child.wait_with_output().unwrap()
+    // Read all the while: one that waits for that may not read either.
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A command that does not read is told by its result.
+            let _ = input.write_all(stdin);
+        });
+        child.wait_with_output().unwrap()
+    })
 }
 
 /// `longwire serve` on a free port, stopped with the test.
