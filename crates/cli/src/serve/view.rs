@@ -97,7 +97,8 @@ pub(super) async fn serve(mut socket: Socket, live: Live, may_close: bool) -> Re
     loop {
         tokio::select! {
             () = &mut expired => {
-                return socket.close(NO_LONGER_GOOD, EXPIRED).await;
+                socket.close(NO_LONGER_GOOD, EXPIRED).await?;
+                return Ok(());
             }
             _ = ticks.tick() => {
                 let view = Some(view(&live, may_close));
