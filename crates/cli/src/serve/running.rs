@@ -240,9 +240,17 @@ impl Serving {
         self.kept.metrics.drain();
         output::note("closing all sockets; once more stops at once");
         let drain = self.settings.args.operation.drain;
+        // Commands that are left by then are killed: all are asked before.
+        let grace = self.settings.args.services.exec_grace.min(drain / 2);
+        let asking = async {
+            tokio::time::sleep(drain.saturating_sub(grace)).await;
+            self.kept.processes.terminate();
+            std::future::pending::<()>().await;
+        };
         let again = async { while !matches!(signals.next().await, Signal::Stop) {} };
         tokio::select! {
             report = self.handle.shutdown(drain) => tell(&report),
+            () = asking => {}
             () = again => output::note("stopped at once"),
         }
         self.kept.processes.kill();

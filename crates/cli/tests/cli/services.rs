@@ -240,6 +240,30 @@ async fn no_process_outlives_its_server() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_command_is_asked_to_end_before_a_short_drain_is_over() {
+    let folder = Folder::new("exec-drain");
+    let state = folder.path().join("state");
+    let command = format!(
+        "trap 'echo saved > {}; exit' TERM; echo here; while :; do sleep 0.1; done",
+        state.display()
+    );
+    let mut service = Service::start(&[
+        "--exec",
+        &command,
+        "--exec-grace",
+        "30s",
+        "--drain",
+        "2s",
+    ]);
+    let mut socket = longwire::connect(service.url("/")).await.unwrap();
+    assert_eq!(next(&mut socket).await.as_text(), Some("here"));
+    service.signal("-TERM");
+    assert!(service.ended().success());
+    assert!(state.exists(), "its state is saved");
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_process_waits_for_a_client_that_does_not_read() {
     // As much as it can, and then it says how much that was.
     let folder = Folder::new("exec-slow");

@@ -47,6 +47,13 @@ impl Processes {
         }
     }
 
+    /// Asks all that run to end.
+    pub(in crate::serve) fn terminate(&self) {
+        for pid in self.lock().iter() {
+            signal(*pid, Signal::Terminate);
+        }
+    }
+
     pub(super) fn enter(&self, process: &Process) -> Running {
         self.lock().insert(process.id);
         Running {
