@@ -15,6 +15,11 @@ use super::auth::User;
 /// Code of a socket whose credentials are no longer good (policy violation).
 pub(super) const NO_LONGER_GOOD: u16 = 1008;
 
+/// The codes from here on are the clients' to choose: they are counted by the thousand,
+/// so that nobody can make up sums without end.
+const PRIVATE: u16 = 3000;
+const PRIVATE_EACH: u16 = 1000;
+
 /// What such a socket is told.
 pub(super) const EXPIRED: &str = "the credentials have expired";
 
@@ -53,7 +58,7 @@ pub(super) struct Past {
     pub(super) statistics: Statistics,
     /// How many were opened on each route.
     pub(super) opened: BTreeMap<Arc<str>, u64>,
-    /// How many ended with each code, by whom.
+    /// How many ended with each code, by whom; from 3000 on, with each thousand of them.
     pub(super) closed: HashMap<(u16, &'static str), u64>,
 }
 
@@ -175,6 +180,11 @@ impl Drop for Listed {
             Some(closed) => (code(&closed), by(&closed)),
             // Its handler panicked: the library closes it.
             None => (1011, "server"),
+        };
+        let code = if code < PRIVATE {
+            code
+        } else {
+            code / PRIVATE_EACH * PRIVATE_EACH
         };
         *inner.past.closed.entry((code, by)).or_default() += 1;
         drop(inner);

@@ -139,7 +139,12 @@ impl Metrics {
             "Sockets that have closed, by code and by whom.",
         );
         for ((code, by), count) in &totals.closed {
-            page.sample(name, &[("code", &code.to_string()), ("by", by)], count);
+            let code = match code {
+                3000 => "3xxx".to_owned(),
+                4000 => "4xxx".to_owned(),
+                code => code.to_string(),
+            };
+            page.sample(name, &[("code", &code), ("by", by)], count);
         }
         let statistics = totals.statistics;
         let name = page.family(

@@ -191,6 +191,17 @@ async fn metrics_are_apart_and_count_what_happens() {
         answer.contains("longwire_sockets_open{route=\"/\"} 0\n")
             && answer.contains("longwire_messages_total{direction=\"sent\"} 3\n")
     });
+    // What clients choose does not make a series each.
+    for code in [3001, 3002, 4999] {
+        let mut socket = longwire::connect(service.url("/")).await.unwrap();
+        socket.close(code, "").await.unwrap();
+    }
+    crate::service::eventually("codes are counted by the thousand", || {
+        let answer = request(&metrics, "/metrics", "");
+        answer.contains("closed_total{code=\"3xxx\",by=\"client\"} 2\n")
+            && answer.contains("closed_total{code=\"4xxx\",by=\"client\"} 1\n")
+            && !answer.contains("code=\"300")
+    });
     assert!(
         answer.contains("content-type: text/plain; version=0.0.4"),
         "{answer}"
