@@ -105,7 +105,7 @@ impl Metrics {
         Ok((local, handle))
     }
 
-    fn refuse(&self, reason: &'static str) {
+    pub(super) fn refuse(&self, reason: &'static str) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         *refused.entry(reason).or_default() += 1;
     }
@@ -288,12 +288,13 @@ impl Observer for Metrics {
             101 | 200 => {}
             400 => self.refuse("bad_request"),
             401 => self.refuse("unauthorized"),
-            403 => self.refuse("origin"),
+            403 => self.refuse("forbidden"),
             404 => self.refuse("not_found"),
             421 => self.refuse("host"),
             426 => self.refuse("version"),
             431 => self.refuse("header_too_large"),
-            503 => self.refuse("max_processes"),
+            // Told where it is decided, as there are several reasons.
+            503 => {}
             _ => self.refuse("other"),
         }
     }

@@ -223,9 +223,12 @@ impl Building<'_> {
         let route: Arc<str> = path.into();
         let is_secure = self.args.tls.is_asked_for();
         let let_in = {
-            let processes = exec.processes.clone();
+            let (processes, metrics) = (exec.processes.clone(), self.kept.metrics.clone());
             move |request: UpgradeRequest, user: Option<User>, auth: Option<Arc<Auth>>| {
                 let place = processes.place();
+                if place.is_none() {
+                    metrics.refuse("max_processes");
+                }
                 let environment = Environment::new(&Asked {
                     uri: request.uri(),
                     headers: request.headers(),

@@ -172,7 +172,7 @@ async fn metrics_are_apart_and_count_what_happens() {
         "longwire_sockets_closed_total{code=\"1009\",by=\"violation\"} 1",
         "longwire_messages_total{direction=\"received\"} 3",
         "longwire_messages_total{direction=\"sent\"} 3",
-        "longwire_refused_total{reason=\"origin\"} 1",
+        "longwire_refused_total{reason=\"forbidden\"} 1",
         "longwire_handshake_duration_seconds_count 3",
         "longwire_connections_total 4",
         "longwire_draining 0",

@@ -327,7 +327,14 @@ async fn a_command_that_does_not_read_ends_with_its_client_all_the_same() {
 #[cfg(unix)]
 #[tokio::test]
 async fn no_more_processes_run_than_may() {
-    let service = Service::start(&["--exec", "cat", "--max-processes", "1"]);
+    let service = Service::start(&[
+        "--exec",
+        "cat",
+        "--max-processes",
+        "1",
+        "--metrics",
+        "127.0.0.1:0",
+    ]);
     let mut first = longwire::connect(service.url("/")).await.unwrap();
     first.send("x").await.unwrap();
     next(&mut first).await;
@@ -335,6 +342,13 @@ async fn no_more_processes_run_than_may() {
         Err(longwire::Error::Refused(refusal)) => assert_eq!(refusal.status.as_u16(), 503),
         other => panic!("expected a refusal, got {other:?}"),
     }
+    let metrics = service.said("/metrics");
+    let metrics = metrics.split_once("http://").unwrap().1;
+    let metrics = request(metrics.split('/').next().unwrap(), "/metrics", "");
+    assert!(
+        metrics.contains("refused_total{reason=\"max_processes\"} 1\n"),
+        "{metrics}"
+    );
     first.close(1000, "").await.unwrap();
     let deadline = tokio::time::Instant::now() + crate::service::PATIENCE;
     while longwire::connect(service.url("/")).await.is_err() {
