@@ -15,7 +15,7 @@ use super::hosts::Hosts;
 use super::kept::Kept;
 use super::{demo, page, settings, view};
 use crate::args::serve::Args;
-use crate::args::serve::services::at_path;
+use crate::args::serve::services::{Viewers, at_path};
 
 /// What is served at a path, for people.
 pub(super) struct Place {
@@ -284,7 +284,13 @@ impl Building<'_> {
             };
             self.add(|server| server.page(format!("{folder}{file}"), answer));
         }
-        let viewers = self.args.services.view;
+        let services = &self.args.services;
+        // What is served on purpose may be behind a proxy that hides where all come from.
+        let viewers = services.view.unwrap_or(if services.page.is_some() {
+            Viewers::Off
+        } else {
+            Viewers::Local
+        });
         let may_close = self.args.services.view_close;
         let live = self.kept.live.clone();
         let (kept, hosts) = (self.kept.clone(), self.hosts.clone());

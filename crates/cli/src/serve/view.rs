@@ -26,7 +26,21 @@ const EVERY: Duration = Duration::from_millis(500);
 const MOST_SHOWN: usize = 200;
 
 /// Headers that a proxy adds.
-const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+const OF_PROXIES: [&str; 6] = [
+    "forwarded",
+    "x-real-ip",
+    "via",
+    "cf-connecting-ip",
+    "x-client-ip",
+    "true-client-ip",
+];
+
+/// What the names of others begin with.
+const FORWARDED: &str = "x-forwarded-";
+
+fn is_of_a_proxy(name: &http::HeaderName) -> bool {
+    OF_PROXIES.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED)
+}
 
 /// Whether a request may see the view; `has_user` says that it has shown who it is.
 pub(super) fn may_see(
@@ -39,7 +53,7 @@ pub(super) fn may_see(
     let is_local = || {
         peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
             && host(headers, uri).is_some_and(is_this_machine)
-            && !OF_PROXIES.iter().any(|name| headers.contains_key(*name))
+            && !headers.keys().any(is_of_a_proxy)
     };
     match viewers {
         Viewers::Off => false,
@@ -206,6 +220,8 @@ mod tests {
                 &[("host", "localhost"), ("x-forwarded-for", "1.2.3.4")],
                 false,
             ),
+            (here, &[("host", "localhost"), ("x-forwarded-host", "a")], false),
+            (here, &[("host", "localhost"), ("cf-connecting-ip", "1.2.3.4")], false),
             (here, &[("host", "localhost"), ("via", "1.1 proxy")], false),
             ("192.168.0.2:5", &[("host", "localhost")], false),
         ] {

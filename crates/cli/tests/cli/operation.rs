@@ -429,9 +429,13 @@ async fn the_view_is_for_nobody_who_only_seems_to_be_here() {
     assert_eq!(status(&elsewhere.connect(&url).await), 403);
     let proxied = client().header("X-Forwarded-For", "203.0.113.7");
     assert_eq!(status(&proxied.connect(&url).await), 403);
-    let off = Service::start(&["--view", "off"]);
-    assert_eq!(
-        status(&client().connect(&off.url("/connections")).await),
-        403
-    );
+    for (options, expected) in [
+        (&["--view", "off"][..], 403),
+        (&["--page"], 403),
+        (&["--page", "--view", "local"], 101),
+    ] {
+        let service = Service::start(options);
+        let view = client().connect(&service.url("/connections")).await;
+        assert_eq!(status(&view), expected, "{options:?}");
+    }
 }

@@ -45,21 +45,21 @@ pub(crate) struct ServiceArgs {
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", value_parser = values::path)]
     pub(crate) page: Option<String>,
     /// Who may see the view of connections on the page: nobody, whoever comes
-    /// from this machine, or all users of --auth too
-    #[arg(long, value_name = "WHO", value_enum, default_value_t)]
-    pub(crate) view: Viewers,
+    /// from this machine, or all users of --auth too; local for the demo alone, off
+    /// with --page, as behind a proxy all may seem to come from this machine
+    #[arg(long, value_name = "WHO", value_enum)]
+    pub(crate) view: Option<Viewers>,
     /// Let those who see the view close connections
     #[arg(long)]
     pub(crate) view_close: bool,
 }
 
 /// Who may see the view of connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Viewers {
     /// Nobody
     Off,
     /// Who comes from this machine, by its own name, past no proxy
-    #[default]
     Local,
     /// All users of --auth, from anywhere
     Users,
