@@ -143,8 +143,13 @@ mod tests {
         for good in ["127.0.0.1:0", "[::1]:8000", "localhost:80", "0.0.0.0:65535"] {
             assert_eq!(address(good).as_deref(), Ok(good));
         }
-        for bad in ["", "nonsense", ":80", "::1", "::1:80", "a:70000", "a:b", "8000"] {
-            assert!(address(bad).unwrap_err().contains("expected an address"), "{bad}");
+        for bad in [
+            "", "nonsense", ":80", "::1", "::1:80", "a:70000", "a:b", "8000",
+        ] {
+            assert!(
+                address(bad).unwrap_err().contains("expected an address"),
+                "{bad}"
+            );
         }
     }
 

@@ -14,8 +14,8 @@ use longwire::{Message, Result, Socket};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::hosts::{host, is_this_machine};
 use super::auth::User;
+use super::hosts::{host, is_this_machine};
 use super::live::{Connection, EXPIRED, Live, NO_LONGER_GOOD, expired};
 use crate::args::serve::services::Viewers;
 
@@ -220,8 +220,16 @@ mod tests {
                 &[("host", "localhost"), ("x-forwarded-for", "1.2.3.4")],
                 false,
             ),
-            (here, &[("host", "localhost"), ("x-forwarded-host", "a")], false),
-            (here, &[("host", "localhost"), ("cf-connecting-ip", "1.2.3.4")], false),
+            (
+                here,
+                &[("host", "localhost"), ("x-forwarded-host", "a")],
+                false,
+            ),
+            (
+                here,
+                &[("host", "localhost"), ("cf-connecting-ip", "1.2.3.4")],
+                false,
+            ),
             (here, &[("host", "localhost"), ("via", "1.1 proxy")], false),
             ("192.168.0.2:5", &[("host", "localhost")], false),
         ] {

@@ -247,14 +247,7 @@ async fn a_command_is_asked_to_end_before_a_short_drain_is_over() {
         "trap 'echo saved > {}; exit' TERM; echo here; while :; do sleep 0.1; done",
         state.display()
     );
-    let mut service = Service::start(&[
-        "--exec",
-        &command,
-        "--exec-grace",
-        "30s",
-        "--drain",
-        "2s",
-    ]);
+    let mut service = Service::start(&["--exec", &command, "--exec-grace", "30s", "--drain", "2s"]);
     let mut socket = longwire::connect(service.url("/")).await.unwrap();
     assert_eq!(next(&mut socket).await.as_text(), Some("here"));
     service.signal("-TERM");
