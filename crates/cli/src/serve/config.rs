@@ -33,7 +33,7 @@ pub(super) struct Settings {
 }
 
 /// What is said of an option.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Said {
     pub(super) name: String,
     pub(super) values: Vec<String>,

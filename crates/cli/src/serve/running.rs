@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::announce;
 use super::auth::Auth;
-use super::config::Settings;
+use super::config::{Said, Settings};
 use super::hosts::Hosts;
 use super::kept::Kept;
 use super::service_manager::{self, notify};
@@ -137,6 +137,7 @@ pub(super) async fn run(settings: Settings, arguments: Vec<OsString>) -> ExitCod
     let mut running = tokio::spawn(bound.run());
     notify("READY=1");
     let mut serving = Serving {
+        started: settings.said.clone(),
         settings,
         arguments,
         kept,
@@ -193,6 +194,8 @@ fn start_log(filter: EnvFilter) -> SetFilter {
 
 /// A server that runs.
 struct Serving {
+    /// What was said as it started.
+    started: Vec<Said>,
     settings: Settings,
     arguments: Vec<OsString>,
     kept: Kept,
@@ -220,7 +223,7 @@ impl Serving {
         let settings = Settings::load(&self.arguments)?;
         let prepared = prepare(&settings.args, &self.kept).map_err(|unfit| unfit.told)?;
         for name in FIXED {
-            let before = self.settings.said.iter().find(|said| said.name == name);
+            let before = self.started.iter().find(|said| said.name == name);
             let after = settings.said.iter().find(|said| said.name == name);
             if before.map(|said| &said.values) != after.map(|said| &said.values) {
                 tracing::warn!("{name} stays as it was until the server is started anew");

@@ -303,6 +303,9 @@ async fn a_hangup_reads_the_configuration_again_and_a_wrong_one_changes_nothing(
     service.signal("-HUP");
     service.logged("threads stays as it was");
     service.logged("the configuration is read again");
+    // It is told each time, as it is so until then.
+    service.signal("-HUP");
+    service.logged_times("threads stays as it was", 2);
     let client = |token: &str| longwire::ClientBuilder::new().bearer_token(token).unwrap();
     assert_eq!(status(&longwire::connect(&url).await), 401);
     let ann = client("0123456789abcdef").origin("https://app.example");

@@ -61,10 +61,16 @@ impl Lines {
 
     /// The first line with these words, once it is there.
     fn wait_for(&self, words: &str) -> String {
+        self.wait_for_nth(words, 0)
+    }
+
+    /// The line with these words that has so many of them before.
+    fn wait_for_nth(&self, words: &str, before: usize) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.0.0.lock().unwrap();
         loop {
-            if let Some(line) = lines.iter().find(|line| line.contains(words)) {
+            let mut with_words = lines.iter().filter(|line| line.contains(words));
+            if let Some(line) = with_words.nth(before) {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -118,6 +124,11 @@ impl Service {
     /// The first line of the log with these words, once it is there.
     pub(crate) fn logged(&self, words: &str) -> String {
         self.log.wait_for(words)
+    }
+
+    /// Waits until so many lines of the log have these words.
+    pub(crate) fn logged_times(&self, words: &str, count: usize) {
+        self.log.wait_for_nth(words, count - 1);
     }
 
     /// The address of what the first lines say with these words.
