@@ -229,10 +229,20 @@ impl Serving {
                 tracing::warn!("{name} stays as it was until the server is started anew");
             }
         }
+        // What is new is not to be open for the moment between the two.
+        let auth = prepared.auth;
+        let is_asked_for = auth.is_some();
+        if is_asked_for {
+            self.kept.set_auth(auth);
+        }
         let replaced = self.handle.replace(prepared.site.server);
         replaced.map_err(|error| error.to_string())?;
-        self.kept.set_auth(prepared.auth);
-        (self.set_filter)(prepared.filter)?;
+        if !is_asked_for {
+            self.kept.set_auth(None);
+        }
+        if let Err(error) = (self.set_filter)(prepared.filter) {
+            tracing::warn!(%error, "the log filter stays as it was");
+        }
         self.settings = settings;
         Ok(())
     }
