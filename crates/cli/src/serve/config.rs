@@ -112,8 +112,10 @@ fn parse(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
 
 /// The command line with these words before its own.
 fn with(arguments: &[OsString], words: impl Iterator<Item = String>) -> Vec<OsString> {
-    let own = arguments.iter().position(|word| word == "serve");
-    let at = own.map_or(arguments.len(), |at| at + 1);
+    // The first word is the program, whatever it is called.
+    let mut own = arguments.iter().skip(1);
+    let own = own.position(|word| word == "serve");
+    let at = own.map_or(arguments.len(), |at| at + 2);
     let mut all = arguments[..at].to_vec();
     all.extend(words.map(OsString::from));
     all.extend_from_slice(&arguments[at..]);

@@ -125,6 +125,19 @@ fn what_is_wrong_in_a_file_is_told_by_line_and_what_was_meant() {
     assert!(text(&output.stderr).contains("are in order"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_called_as_its_command_reads_its_file_too() {
+    let folder = Folder::new("config-called");
+    let file = folder.write("longwire.toml", "echo = true\n");
+    let called = folder.path().join("serve");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_longwire"), &called).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "cd \"$0\" && PATH=. && serve serve --config \"$1\" --check-config"]);
+    let output = command.arg(folder.path()).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
 #[test]
 fn what_would_keep_a_server_from_starting_is_found_before() {
     for (options, told) in [
