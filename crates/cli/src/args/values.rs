@@ -50,6 +50,21 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(expected)
 }
 
+/// A size that is not nothing.
+pub(crate) fn some_size(text: &str) -> Result<usize, String> {
+    let size = size(text)?;
+    if size == 0 {
+        return Err("expected a size above 0, as nothing would pass, got 0".to_owned());
+    }
+    Ok(size)
+}
+
+/// How many, and not none.
+pub(crate) fn some(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("expected a count above 0, got {text:?}"))
+}
+
 /// `500`, `20k`, `1M`: how many, in powers of 1000.
 pub(crate) fn count(text: &str) -> Result<NonZero<u64>, String> {
     let expected = || format!("expected a count such as 500, 20k or 1M, got {text:?}");
@@ -76,8 +91,9 @@ pub(crate) fn duration_or_off(text: &str) -> Result<OrOff, String> {
     if text == "off" {
         return Ok(OrOff(None));
     }
-    let expected = |_| format!("expected a duration such as 20s, or off, got {text:?}");
-    duration(text).map(Some).map(OrOff).map_err(expected)
+    let expected = || format!("expected a duration above 0 such as 20s, or off, got {text:?}");
+    let duration = duration(text).ok().filter(|duration| !duration.is_zero());
+    duration.map(Some).map(OrOff).ok_or_else(expected)
 }
 
 /// Where a path of URLs begins: with a slash.
@@ -135,6 +151,9 @@ mod tests {
         assert_eq!(duration_or_off("off"), Ok(OrOff(None)));
         let second = Duration::from_secs(1);
         assert_eq!(duration_or_off("1s"), Ok(OrOff(Some(second))));
+        for bad in ["0s", "0"] {
+            assert!(duration_or_off(bad).unwrap_err().contains("or off"));
+        }
         assert!(duration_or_off("never").unwrap_err().contains("or off"));
     }
 
@@ -169,6 +188,15 @@ mod tests {
         for bad in ["", "k", "-1", "1.5k", "99999999999G", "1 apple"] {
             assert!(size(bad).unwrap_err().contains("expected a size"), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_would_let_nothing_pass_is_refused() {
+        assert_eq!((some("1"), some_size("1k")), (Ok(1), Ok(1024)));
+        for bad in ["0", "", "-1", "x"] {
+            assert!(some(bad).unwrap_err().contains("above 0"), "{bad}");
+        }
+        assert!(some_size("0k").unwrap_err().contains("above 0"));
     }
 
     #[test]

@@ -9,19 +9,19 @@ use crate::args::values::{self, OrOff};
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
     /// Largest message taken; larger ones end their connection with 1009
-    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::some_size)]
     pub(crate) max_message: usize,
     /// Largest frame taken
-    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::some_size)]
     pub(crate) max_frame: usize,
     /// Most frames of one message
     #[arg(long, value_name = "COUNT", default_value_t = 131_072)]
     pub(crate) max_fragments: usize,
     /// Most bytes of a request's head; a larger one gets 431
-    #[arg(long, value_name = "SIZE", default_value = "16k", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", default_value = "16k", value_parser = values::some_size)]
     pub(crate) max_header: usize,
     /// Most fields of a request's head
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = values::some)]
     pub(crate) max_header_fields: usize,
     /// Most pings, and most pongs, that wait for a slow client
     #[arg(long, value_name = "COUNT", default_value_t = 64)]
@@ -30,10 +30,10 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = values::size)]
     pub(crate) output_high_water: usize,
     /// Most connections at once; those above get 503
-    #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
+    #[arg(long, value_name = "COUNT", default_value_t = 65_536, value_parser = values::some)]
     pub(crate) max_connections: usize,
     /// Most connections at once from one IPv4 address or IPv6 /64
-    #[arg(long, value_name = "COUNT", default_value_t = 4096)]
+    #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = values::some)]
     pub(crate) max_connections_per_address: usize,
     /// Most sockets and requests at once on one HTTP/2 connection
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
