@@ -17,7 +17,11 @@ type Said = Arc<Mutex<VecDeque<u8>>>;
 /// A command that runs; it is killed when this is dropped.
 pub(crate) struct Running {
     child: Child,
+    /// Its process group, which outlives what was started first.
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
     said: Said,
+    complained: Said,
 }
 
 impl Running {
@@ -32,14 +36,24 @@ impl Running {
         #[cfg(unix)]
         command.process_group(0);
         let mut child = command.spawn()?;
-        let said = Said::default();
+        #[cfg(unix)]
+        let group = child
+            .id()
+            .and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+        let (said, complained) = (Said::default(), Said::default());
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(keep(stdout, Arc::clone(&said)));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(keep(stderr, Arc::clone(&said)));
+            tokio::spawn(keep(stderr, Arc::clone(&complained)));
         }
-        Ok(Self { child, said })
+        Ok(Self {
+            child,
+            #[cfg(unix)]
+            group,
+            said,
+            complained,
+        })
     }
 
     /// How it ended by itself.
@@ -47,25 +61,25 @@ impl Running {
         self.child.wait().await
     }
 
-    /// Its last line that is not empty.
+    /// Its last line that is not empty, of what went wrong where it said so.
     pub(crate) fn last_line(&self) -> Option<String> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes: Vec<u8> = said.iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes);
-        let last = text.lines().rfind(|line| !line.trim().is_empty());
-        last.map(|line| line.trim().to_owned())
+        last_line(&self.complained).or_else(|| last_line(&self.said))
     }
+}
+
+fn last_line(said: &Said) -> Option<String> {
+    let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes: Vec<u8> = said.iter().copied().collect();
+    let text = String::from_utf8_lossy(&bytes);
+    let last = text.lines().rfind(|line| !line.trim().is_empty());
+    last.map(|line| line.trim().to_owned())
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // What a shell started would outlive it.
         #[cfg(unix)]
-        if let Some(id) = self.child.id()
-            && let Some(group) = i32::try_from(id)
-                .ok()
-                .and_then(rustix::process::Pid::from_raw)
-        {
+        if let Some(group) = self.group {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
         let _ = self.child.start_kill();
