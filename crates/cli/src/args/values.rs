@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 /// What no one waits for, and no clock overflows by.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// `250ms`, `10s`, `2m`, `1h`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

@@ -76,7 +76,7 @@ async fn check_server(args: ServerArgs) -> ExitCode {
         output::error("a server under test is not followed elsewhere (give the URL it leads to)");
         return ExitCode::from(exit::USAGE);
     }
-    let plain = args.way.no_compression || args.way.compression == CompressionArg::Off;
+    let plain = args.way.no_compression || args.way.compression == Some(CompressionArg::Off);
     let cases = chosen(|case| {
         let is_for_servers = !matches!(case.body, Body::Client { .. });
         is_for_servers && args.choice.takes(case) && !(plain && case.is_about_compression())

@@ -49,8 +49,8 @@ impl Hosts {
             let (_, authority) = origin.split_once("://")?;
             Some(without_port(authority))
         });
-        let named = access.host.iter().map(String::as_str);
-        let names = named.chain(of_origins).chain([without_port(listen)]);
+        let given = access.host.iter().map(String::as_str);
+        let names = given.chain(of_origins).chain([without_port(listen)]);
         Self {
             names: names.map(str::to_ascii_lowercase).collect(),
         }

@@ -128,7 +128,8 @@ fn the_rate_is_of_what_came_before_the_end_of_the_load() {
         let points = report["timeline"].as_array().unwrap();
         assert_eq!(points.len(), 1, "{report}");
         assert_eq!(points[0]["received"], 1.0, "{report}");
-        let size = report["bytes"]["received"].as_f64().unwrap() / count("received") as f64;
+        let size = report["bytes"]["received"].as_f64().unwrap()
+            / report["messages"]["received"].as_f64().unwrap();
         assert_eq!(report["bytes"]["rate"], size, "{report}");
     }
 }

@@ -133,7 +133,10 @@ fn a_program_that_is_called_as_its_command_reads_its_file_too() {
     let called = folder.path().join("serve");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_longwire"), &called).unwrap();
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "cd \"$0\" && PATH=. && serve serve --config \"$1\" --check-config"]);
+    command.args([
+        "-c",
+        "cd \"$0\" && PATH=. && serve serve --config \"$1\" --check-config",
+    ]);
     let output = command.arg(folder.path()).arg(&file).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
