@@ -45,6 +45,7 @@ pub(super) fn build(args: &Args, kept: &Kept) -> Result<Site, String> {
         && services.broadcast.is_empty()
         && services.exec.is_empty()
         && services.files.is_none();
+    in_vain(args, is_demo || services.page.is_some())?;
     if is_demo {
         building.demo();
     }
@@ -65,6 +66,28 @@ pub(super) fn build(args: &Args, kept: &Kept) -> Result<Site, String> {
         server: building.server,
         places: building.places,
     })
+}
+
+/// What would do nothing, though whoever says it relies on it.
+fn in_vain(args: &Args, has_page: bool) -> Result<(), String> {
+    let services = &args.services;
+    let told = |needed: &str, name: &str| {
+        Err(format!("expected {needed} where there is {name}, got none"))
+    };
+    if services.view == Some(Viewers::Users) && args.access.auth.is_empty() {
+        return told("--auth", "--view users");
+    }
+    if !has_page && (services.view.is_some() || services.view_close) {
+        return told("--page", "--view or --view-close");
+    }
+    if services
+        .exec
+        .iter()
+        .any(|text| at_path(text).1.trim().is_empty())
+    {
+        return told("a command", "--exec");
+    }
+    Ok(())
 }
 
 struct Building<'a> {

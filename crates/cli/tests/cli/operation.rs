@@ -159,6 +159,22 @@ fn what_would_keep_a_server_from_starting_is_found_before() {
     }
 }
 
+#[test]
+fn what_would_do_nothing_is_told() {
+    for (options, told) in [
+        (&["--view", "users"][..], "expected --auth"),
+        (&["--echo", "--view", "local"], "expected --page"),
+        (&["--echo", "--view-close"], "expected --page"),
+        (&["--exec", ""], "expected a command"),
+        (&["--exec", "/run= "], "expected a command"),
+    ] {
+        let output = run(&[&["serve", "--check-config"], options].concat(), b"");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {stderr}");
+        assert!(stderr.contains(told), "{told:?} in {stderr}");
+    }
+}
+
 /// The address of the metrics.
 fn metrics_of(service: &Service) -> String {
     let line = service.said("/metrics");
