@@ -17,7 +17,7 @@ pub(crate) struct ServiceArgs {
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", value_parser = values::path)]
     pub(crate) broadcast: Vec<String>,
     /// Run this command of the shell for each connection: messages are lines of
-    /// its stdin and stdout, its environment is CGI's; at / and below, or at the path
+    /// its stdin and stdout (one that has several lines reads as several messages), its environment is CGI's; at / and below, or at the path
     /// in front and below; may be repeated
     #[arg(long, value_name = "[PATH=]COMMAND")]
     pub(crate) exec: Vec<String>,

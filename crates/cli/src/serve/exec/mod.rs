@@ -85,6 +85,7 @@ impl Exec {
         } else {
             None
         };
+        let was_asked = by_itself.is_none();
         let ended = if let Some(ended) = by_itself {
             ended
         } else {
@@ -98,7 +99,7 @@ impl Exec {
                 sender.close(FAILED, "the command wrote a line that is too long")
             }
             (Ended::Well, _) => sender.close(NORMAL, ""),
-            (Ended::Failed(how), Some(Ok(Ok(())))) => {
+            (Ended::Failed(how), Some(Ok(Ok(())))) if !was_asked => {
                 tracing::warn!(command = %self.command, pid = process.id(), how, "the command failed");
                 sender.close(FAILED, "the command failed")
             }
