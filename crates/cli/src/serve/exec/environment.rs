@@ -1,5 +1,6 @@
 //! What a process is told of the request: the variables of CGI (RFC 3875).
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -164,13 +165,8 @@ fn without_parameter(query: &str, private: Option<&str>) -> String {
 
 /// As `PATH_INFO` has it. What is no text stays as it was.
 fn percent_decoded(path: &str) -> String {
-    // The form's decoder, with the one sign that differs kept apart.
-    let pair = path
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('=', "%3D");
-    let decoded = form_urlencoded::parse(pair.as_bytes()).next();
-    decoded.map_or_else(String::new, |(name, _)| name.into_owned())
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8();
+    decoded.map_or_else(|_| path.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -195,6 +191,13 @@ mod tests {
         let all = environment.variables();
         all.map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn a_path_that_is_no_text_stays_as_it_was() {
+        for (path, expected) in [("/a%20b+c", "/a b+c"), ("/%ff", "/%ff"), ("/%c3%a4", "/ä")] {
+            assert_eq!(percent_decoded(path), expected);
+        }
     }
 
     #[test]
