@@ -25,7 +25,8 @@ pub(super) struct Jwt {
 struct Claims {
     #[serde(default)]
     sub: Option<String>,
-    exp: u64,
+    /// Seconds, maybe with a fraction (RFC 7519 section 2).
+    exp: f64,
 }
 
 impl Jwt {
@@ -61,9 +62,16 @@ impl Jwt {
                 return None;
             }
         };
-        let until = Duration::from_secs(claims.exp.saturating_add(LEEWAY));
+        let name = claims.sub.unwrap_or_default();
+        if name.contains(char::is_control) {
+            tracing::info!("refused a JSON Web Token: expected a name in sub, got control characters");
+            return None;
+        }
+        // What is beyond all clocks is no time.
+        let until = Duration::try_from_secs_f64(claims.exp).ok()?;
+        let until = until.saturating_add(Duration::from_secs(LEEWAY));
         Some(User {
-            name: claims.sub.unwrap_or_default().into(),
+            name: name.into(),
             scheme: "Bearer",
             until: SystemTime::UNIX_EPOCH.checked_add(until),
         })
@@ -122,6 +130,19 @@ mod tests {
 
     fn name(jwt: &Jwt, token: &str) -> Option<String> {
         jwt.user(token).map(|user| user.name.to_string())
+    }
+
+    #[test]
+    fn a_time_may_have_a_fraction_and_a_name_no_control_characters() {
+        let jwt = Jwt::new(SECRET, None, None).unwrap();
+        for (claims, expected) in [
+            (json!({"sub": "ann", "exp": format!("{}.5", now() + 60).parse::<f64>().unwrap()}), Some("ann")),
+            (json!({"sub": "a\u{0}b", "exp": now() + 60}), None),
+            (json!({"sub": "a\nb", "exp": now() + 60}), None),
+        ] {
+            let name = name(&jwt, &hs256(&claims));
+            assert_eq!(name.as_deref(), expected, "{claims}");
+        }
     }
 
     #[test]

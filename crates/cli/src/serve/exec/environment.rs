@@ -31,6 +31,9 @@ pub(in crate::serve) struct Environment {
     variables: Arc<Vec<(String, String)>>,
 }
 
+/// Who it is that asks: never whom the server's own environment names.
+const OF_REQUESTS: [&str; 2] = ["REMOTE_USER", "AUTH_TYPE"];
+
 /// A request as the server sees it.
 pub(in crate::serve) struct Asked<'a> {
     pub(in crate::serve) uri: &'a Uri,
@@ -51,6 +54,7 @@ impl Environment {
         let mut variables = Vec::new();
         let mut set = |name: &str, value: &str| variables.push((name.to_owned(), value.to_owned()));
         let own = asked.inherit.iter().map(String::as_str);
+        let own = own.filter(|name| !OF_REQUESTS.contains(name));
         for name in INHERITED.into_iter().chain(own) {
             if let Ok(value) = std::env::var(name) {
                 set(name, &value);
