@@ -64,16 +64,18 @@ impl Jwt {
         };
         let name = claims.sub.unwrap_or_default();
         if name.contains(char::is_control) {
-            tracing::info!("refused a JSON Web Token: expected a name in sub, got control characters");
+            tracing::info!(
+                "refused a JSON Web Token: expected a name in sub, got control characters"
+            );
             return None;
         }
-        // What is beyond all clocks is no time.
-        let until = Duration::try_from_secs_f64(claims.exp).ok()?;
-        let until = until.saturating_add(Duration::from_secs(LEEWAY));
+        // What is beyond all clocks does not come.
+        let until = Duration::try_from_secs_f64(claims.exp).ok();
+        let until = until.map(|until| until.saturating_add(Duration::from_secs(LEEWAY)));
         Some(User {
             name: name.into(),
             scheme: "Bearer",
-            until: SystemTime::UNIX_EPOCH.checked_add(until),
+            until: until.and_then(|until| SystemTime::UNIX_EPOCH.checked_add(until)),
         })
     }
 }
@@ -136,7 +138,10 @@ mod tests {
     fn a_time_may_have_a_fraction_and_a_name_no_control_characters() {
         let jwt = Jwt::new(SECRET, None, None).unwrap();
         for (claims, expected) in [
-            (json!({"sub": "ann", "exp": format!("{}.5", now() + 60).parse::<f64>().unwrap()}), Some("ann")),
+            (
+                json!({"sub": "ann", "exp": format!("{}.5", now() + 60).parse::<f64>().unwrap()}),
+                Some("ann"),
+            ),
             (json!({"sub": "a\u{0}b", "exp": now() + 60}), None),
             (json!({"sub": "a\nb", "exp": now() + 60}), None),
         ] {
