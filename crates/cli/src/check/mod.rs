@@ -120,9 +120,11 @@ async fn check_server(args: ServerArgs) -> ExitCode {
 fn tell(report: &Report, args: &ReportArgs) -> ExitCode {
     let to_stdout = |path: &std::path::PathBuf| path.as_os_str() == "-";
     let is_json = args.json.as_ref().is_some_and(to_stdout);
-    let written = report.write(args).and_then(|()| match is_json {
-        true => Ok(()),
-        false => report::terminal::tell(report, args.verbose),
+    let written = report.write(args).and_then(|()| {
+        if is_json {
+            return Ok(());
+        }
+        report::terminal::tell(report, args.verbose)
     });
     if let Err(error) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe

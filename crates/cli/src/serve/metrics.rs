@@ -285,7 +285,8 @@ impl Observer for Metrics {
         }
         self.handshake_micros.fetch_add(micros, Ordering::Relaxed);
         match status.as_u16() {
-            101 | 200 => {}
+            // Why it is 503 is told where that is decided, as there are several reasons.
+            101 | 200 | 503 => {}
             400 => self.refuse("bad_request"),
             401 => self.refuse("unauthorized"),
             403 => self.refuse("forbidden"),
@@ -293,8 +294,6 @@ impl Observer for Metrics {
             421 => self.refuse("host"),
             426 => self.refuse("version"),
             431 => self.refuse("header_too_large"),
-            // Told where it is decided, as there are several reasons.
-            503 => {}
             _ => self.refuse("other"),
         }
     }

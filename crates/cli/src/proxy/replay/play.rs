@@ -18,7 +18,7 @@ use crate::args::proxy::Speed;
 const MOST_ANSWERS: usize = 512 << 20;
 
 /// What no recording lasts.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// The ping that a connection begins with at full speed.
 const ARRIVAL: &[u8] = b"replay";

@@ -188,7 +188,7 @@ impl Pinging {
                 }
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
