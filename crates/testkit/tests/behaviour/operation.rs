@@ -157,8 +157,8 @@ async fn an_observer_is_told_of_who_takes_too_long_and_not_of_who_only_looks() {
         for start in starts {
             let mut slow = connect().await.unwrap();
             slow.write_all(start).await.unwrap();
-            let mut rest = Vec::new();
-            let _ = soon(slow.read_to_end(&mut rest)).await;
+            let mut answer = Vec::new();
+            let _ = soon(slow.read_to_end(&mut answer)).await;
         }
         // Of those that ended before, nothing was told.
         assert_eq!(*seen.turned_away.lock().unwrap(), expected);
