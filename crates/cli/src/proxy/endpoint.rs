@@ -1,6 +1,8 @@
 //! The two ends of a proxy: where clients come in, and what is behind it.
 
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -158,7 +160,27 @@ pub(super) enum Listener {
     Unix {
         listener: UnixListener,
         path: PathBuf,
+        /// The socket's device and inode.
+        file: Option<(u64, u64)>,
     },
+}
+
+/// Whether it is the socket of an earlier run, which answers nobody. Any other
+/// file is somebody's.
+#[cfg(unix)]
+async fn is_left_behind(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    let is_socket =
+        std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let connected = UnixStream::connect(path).await;
+    is_socket && connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -166,11 +188,10 @@ impl Listener {
     pub(super) async fn bind(address: &str) -> io::Result<Self> {
         #[cfg(unix)]
         if let Some(path) = address.strip_prefix("unix:") {
-            let path = PathBuf::from(path.trim_start_matches("//"));
+            let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
             let listener = match UnixListener::bind(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    // What an earlier run has left behind answers nobody.
-                    if UnixStream::connect(&path).await.is_ok() {
+                    if !is_left_behind(&path).await {
                         return Err(error);
                     }
                     std::fs::remove_file(&path)?;
@@ -178,7 +199,12 @@ impl Listener {
                 }
                 result => result?,
             };
-            return Ok(Self::Unix { listener, path });
+            let file = identity(&path);
+            return Ok(Self::Unix {
+                listener,
+                path,
+                file,
+            });
         }
         TcpListener::bind(address).await.map(Self::Tcp)
     }
@@ -204,7 +230,7 @@ impl Listener {
                 Ok((Box::new(stream), peer.to_string()))
             }
             #[cfg(unix)]
-            Self::Unix { listener, path } => {
+            Self::Unix { listener, path, .. } => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Box::new(stream), format!("unix:{}", path.display())))
             }
@@ -215,7 +241,10 @@ impl Listener {
 #[cfg(unix)]
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix { path, .. } = self {
+        if let Self::Unix { path, file, .. } = self
+            && file.is_some()
+            && identity(path) == *file
+        {
             let _ = std::fs::remove_file(path);
         }
     }
