@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_shown_and_not_obeyed() {
         assert_eq!(
-            harmless("a\u{1b}[2Jb\tc\n\u{9b}d"),
-            "a\\u{1b}[2Jb\tc\n\\u{9b}d"
+            harmless("a\u{1b}[2Jb\tc\n\u{9b}d\u{202e}e\u{2066}"),
+            "a\\u{1b}[2Jb\tc\n\\u{9b}d\\u{202e}e\\u{2066}"
         );
         assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
     }

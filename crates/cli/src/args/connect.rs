@@ -8,7 +8,8 @@ use super::way::WayArgs;
 
 const AFTER: &str = "\
 At a terminal, lines are edited and remembered, Tab completes /commands, /help lists them,
-and an unfinished JSON value goes on in the next line. In a pipe, each line is a message.
+and an unfinished JSON value goes on in the next line. In a pipe, each line is a message;
+one received may have several lines, which --json keeps together.
 
 Exit codes:
   0  the connection was closed by a closing handshake, or --count or --exit-on was met
@@ -26,6 +27,7 @@ Events of --json, one object a line, each with \"event\" and \"time\" (RFC 3339)
   open     url, http, subprotocol, compression (null where not agreed)
   message  direction (sent, received), type (text, binary), data or base64; with a
            filter that finds values, values
+  sent     bytes (of --binary in a pipe, whose message is not kept)
   ping     direction, base64
   pong     direction, base64, latency_ms (null where it answers no ping)
   retry    wait_ms (with --reconnect)
@@ -37,7 +39,8 @@ Examples:
   longwire connect --bearer $TOKEN --subprotocol chat.v2 --verbose wss://example.com/chat
   echo hi | longwire connect --wait 1s ws://127.0.0.1:8000/echo
   echo '{\"subscribe\":\"btc\"}' | longwire connect --count 5 --filter .price wss://example.com
-  longwire connect --no-input --json wss://example.com/feed | jq -r .data
+  longwire connect --no-input --json wss://example.com/feed |
+      jq -r 'select(.event == \"message\").data'
   longwire connect --binary --count 1 ws://127.0.0.1:8000/echo < cat.png > same.png";
 
 /// Options of `longwire connect`.

@@ -12,10 +12,11 @@ WebSocket's own (RFC 6455 section 5.5.2), which every server answers, whatever
 its messages mean. Its payload carries its number.
 
 With --json each line is an object. Its field \"event\" is one of:
-  open     url, http, address, compression, subprotocol, and steps: a list of step and ms
-  pong     seq, ms, and late where it came after --wait
+  open     url, http, address, compression (null where not agreed), subprotocol, ms,
+           and steps: a list of step and ms
+  pong     seq, latency_ms, and late where it came after --wait
   timeout  seq
-  closed   code, reason, clean
+  close    code, reason, clean, by
   summary  sent, received, loss (percent), min, avg, max, stddev (ms)
 
 Exit codes:

@@ -133,6 +133,10 @@ fn unescaped(name: &str) -> String {
     if cfg!(windows) {
         return name.to_owned();
     }
+    let home = name.strip_prefix("~/").zip(std::env::home_dir());
+    if let Some((rest, home)) = home {
+        return format!("{}/{}", home.display(), unescaped(rest));
+    }
     let mut chars = name.chars();
     std::iter::from_fn(|| match chars.next() {
         Some('\\') => chars.next(),
@@ -205,5 +209,14 @@ mod tests {
         let error = parse("/close now").unwrap_err().to_string();
         assert_eq!(error, "expected /close [CODE [REASON]], got \"/close now\"");
         assert!(parse(&format!("/ping {}", "a".repeat(126))).is_err());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_tilde_is_the_home_of_who_types() {
+        let home = std::env::home_dir().unwrap();
+        let parsed = parse("/send ~/a\\ b");
+        assert_eq!(parsed, Ok(Command::Send(home.join("a b"))));
+        assert_eq!(parse("/send \"~/a\""), Ok(Command::Send("~/a".into())));
     }
 }

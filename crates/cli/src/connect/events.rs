@@ -43,6 +43,10 @@ pub(super) enum Event<'a> {
         kind: &'static str,
         base64: String,
     },
+    /// What was sent as it was read: it is not kept.
+    Stream {
+        bytes: u64,
+    },
     Ping {
         direction: &'static str,
         base64: String,
@@ -123,6 +127,7 @@ impl<'a> Event<'a> {
         match self {
             Self::Open { .. } => "open",
             Self::Text { .. } | Self::Binary { .. } => "message",
+            Self::Stream { .. } => "sent",
             Self::Ping { .. } => "ping",
             Self::Pong { .. } => "pong",
             Self::Retry { .. } => "retry",

@@ -1,15 +1,20 @@
 //! What is said: lines of a pipe, all of stdin, or what is typed at the prompt.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{fs, io};
 
 use longwire::bytes::Bytes;
 use longwire::{Error, Message, MessageKind};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::command::{self, Command};
+use super::events::Event;
 use super::input::Input;
 use super::link::Speaker;
 use super::look::Direction;
@@ -69,23 +74,30 @@ impl Talker<'_> {
         whole: &mut bool,
     ) -> Unsaid {
         if std::mem::take(whole) {
-            match speaker
-                .send_reader(MessageKind::Binary, tokio::io::stdin())
-                .await
-            {
-                Ok(_) | Err(Error::Closed(_) | Error::Closing) => {}
+            let mut bytes = 0;
+            let stdin = Counted(tokio::io::stdin(), &mut bytes);
+            match speaker.send_reader(MessageKind::Binary, stdin).await {
+                Ok(_) => {
+                    let len = usize::try_from(bytes).unwrap_or(usize::MAX);
+                    self.watch.traffic().message(Direction::Sent, len);
+                    if let Err(error) = self.printer.event(Event::Stream { bytes }).await {
+                        return Unsaid::Output(error);
+                    }
+                }
+                Err(Error::Closed(_) | Error::Closing) => {}
                 Err(error) => return Unsaid::Failed(error),
             }
             self.stay_then_close(speaker).await;
         }
+        let mut number = 0;
         loop {
             let said = match lines.recv().await {
                 Some(Input::Line(line)) if self.source == Source::Prompt => {
                     self.obey(line, speaker).await
                 }
                 Some(Input::Line(line)) => {
-                    let message = self.message_of(line);
-                    self.send(message, speaker).await.map(drop)
+                    number += 1;
+                    self.say(line, number, speaker).await
                 }
                 Some(Input::End) if self.source == Source::Prompt => {
                     self.close(speaker, 1000, "").await;
@@ -101,6 +113,22 @@ impl Talker<'_> {
                 return Unsaid::Output(error);
             }
         }
+    }
+
+    /// Sends a line of a pipe.
+    async fn say(&self, line: Vec<u8>, number: u64, speaker: &Speaker) -> io::Result<()> {
+        if !self.binary
+            && let Err(error) = std::str::from_utf8(&line)
+        {
+            let at = error.valid_up_to();
+            let text = format!(
+                "line {number} is not sent: expected UTF-8, got something else at byte {at} \
+                 (--binary sends all of stdin as it is)"
+            );
+            self.printer.complain(&text).await;
+            return Ok(());
+        }
+        self.send(self.message_of(line), speaker).await.map(drop)
     }
 
     fn message_of(&self, line: Vec<u8>) -> Message {
@@ -166,7 +194,7 @@ impl Talker<'_> {
     }
 
     async fn send_file(&self, path: &Path, kind: MessageKind, speaker: &Speaker) -> io::Result<()> {
-        match read_file(path, kind) {
+        match read_file(path.to_owned(), kind).await {
             Ok(message) => {
                 let len = message.len();
                 if self.send(message, speaker).await? {
@@ -226,13 +254,10 @@ impl Talker<'_> {
     }
 }
 
-fn read_file(path: &Path, kind: MessageKind) -> io::Result<Message> {
-    let len = fs::metadata(path)?.len();
-    if len > MOST_FILE {
-        let text = format!("expected a file of at most {MOST_FILE} bytes, got {len}");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
-    }
-    let bytes = fs::read(path)?;
+/// Reads a file by another thread: one that is slow holds nothing up.
+async fn read_file(path: PathBuf, kind: MessageKind) -> io::Result<Message> {
+    let bytes = tokio::task::spawn_blocking(move || bytes_of(&path));
+    let bytes = bytes.await.map_err(io::Error::other)??;
     match kind {
         MessageKind::Binary => Ok(Message::binary(Bytes::from(bytes))),
         MessageKind::Text => String::from_utf8(bytes)
@@ -242,5 +267,38 @@ fn read_file(path: &Path, kind: MessageKind) -> io::Result<Message> {
                 let text = format!("expected UTF-8, got something else at byte {at} (try /binary)");
                 io::Error::new(io::ErrorKind::InvalidData, text)
             }),
+    }
+}
+
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    // Others have no end, or none that is near.
+    if !fs::metadata(path)?.is_file() {
+        let text = "expected a regular file, got a folder, a pipe or a device";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let mut bytes = Vec::new();
+    // A file may have more than it says, as those of /proc do.
+    let file = File::open(path)?;
+    file.take(MOST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_FILE {
+        let text = format!("expected a file of at most {MOST_FILE} bytes, got more");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
+}
+
+/// A source whose bytes are counted.
+struct Counted<'a, R>(R, &'a mut u64);
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<'_, R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.0).poll_read(cx, buffer);
+        *self.1 += (buffer.filled().len() - before) as u64;
+        read
     }
 }

@@ -3,13 +3,10 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use longwire::error::Step;
-use longwire::http::Version;
-use longwire::{Closed, Socket};
+use longwire::{Closed, ClosedBy, Socket};
 use owo_colors::OwoColorize as _;
 use serde_json::json;
 
-use super::steps::name;
 use super::summary::{Summary, millis};
 use crate::output::harmless;
 
@@ -23,26 +20,23 @@ impl Lines {
     pub(super) fn open(
         self,
         socket: &Socket,
-        steps: &[(Step, Duration)],
+        steps: &[(&str, Duration)],
         whole: Duration,
     ) -> io::Result<()> {
         let url = socket.uri().to_string();
         let address = socket.peer_addr().map(|address| address.to_string());
-        let http = match socket.http_version() {
-            Version::HTTP_2 => "2",
-            _ => "1.1",
-        };
+        let http = format!("{:?}", socket.http_version());
         if self.json {
             let steps: Vec<_> = steps
                 .iter()
-                .map(|(step, took)| json!({"step": name(*step), "ms": millis(*took)}))
+                .map(|(step, took)| json!({"step": step, "ms": millis(*took)}))
                 .collect();
             return object(&json!({
                 "event": "open",
                 "url": url,
                 "http": http,
                 "address": address,
-                "compression": socket.compression().is_some(),
+                "compression": compression(socket),
                 "subprotocol": socket.subprotocol(),
                 "steps": steps,
                 "ms": millis(whole),
@@ -52,10 +46,10 @@ impl Lines {
         let at = address.map_or_else(String::new, |address| format!(" at {address}"));
         let deflate = socket.compression().map_or("", |_| ", permessage-deflate");
         let url = harmless(&url);
-        writeln!(stdout, "{}{at}, HTTP/{http}{deflate}", url.bold())?;
+        writeln!(stdout, "{}{at}, {http}{deflate}", url.bold())?;
         let steps: Vec<String> = steps
             .iter()
-            .map(|(step, took)| format!("{} {}", name(*step).dimmed(), time(millis(*took))))
+            .map(|(step, took)| format!("{} {}", step.dimmed(), time(millis(*took))))
             .collect();
         let (steps, whole) = (steps.join("  "), time(millis(whole)));
         writeln!(stdout, "{steps}  {} {whole}", "=".dimmed())?;
@@ -65,7 +59,7 @@ impl Lines {
     pub(super) fn pong(self, seq: u64, took: Duration, late: bool) -> io::Result<()> {
         let took = millis(took);
         if self.json {
-            let mut event = json!({"event": "pong", "seq": seq, "ms": took});
+            let mut event = json!({"event": "pong", "seq": seq, "latency_ms": took});
             if late {
                 event["late"] = true.into();
             }
@@ -90,10 +84,17 @@ impl Lines {
     pub(super) fn closed(self, closed: Option<&Closed>) -> io::Result<()> {
         if self.json {
             return object(&json!({
-                "event": "closed",
+                "event": "close",
                 "code": closed.map_or(1006, |closed| closed.code.get()),
                 "reason": closed.map_or("", |closed| &closed.reason),
                 "clean": closed.is_some_and(|closed| closed.clean),
+                "by": closed.map_or("lost", |closed| match closed.by {
+                    ClosedBy::Local => "local",
+                    ClosedBy::Peer => "peer",
+                    ClosedBy::Failure(_) => "failure",
+                    ClosedBy::Timeout(_) => "timeout",
+                    _ => "lost",
+                }),
             }));
         }
         let how = closed.map_or_else(String::new, |closed| harmless(&closed.to_string()));
@@ -123,6 +124,13 @@ impl Lines {
             "round trip min/avg/max/stddev = {min:.3}/{avg:.3}/{max:.3}/{stddev:.3} ms"
         ))
     }
+}
+
+/// What was agreed on, as the server said it.
+fn compression(socket: &Socket) -> Option<String> {
+    socket.compression()?;
+    let value = socket.response_headers().get("sec-websocket-extensions")?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn time(millis: f64) -> String {

@@ -88,8 +88,8 @@ pub(crate) async fn run(args: Args) -> ExitCode {
 
 /// How far it got, where it did not get to the end.
 fn tell_steps(steps: &Steps) {
-    for (step, took) in steps.so_far() {
-        let (name, took) = (steps::name(step), summary::millis(took));
+    for (name, took) in steps.so_far() {
+        let took = summary::millis(took);
         output::note(&format!("{name} {took:.3} ms"));
     }
 }

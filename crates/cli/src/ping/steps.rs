@@ -14,8 +14,17 @@ const MOST_STEPS: usize = 100;
 pub(super) struct Steps(Mutex<Vec<(Step, Duration)>>);
 
 impl Steps {
-    pub(super) fn so_far(&self) -> Vec<(Step, Duration)> {
-        self.lock().clone()
+    /// The steps by name. That of HTTP/2 itself comes before the handshake on it.
+    pub(super) fn so_far(&self) -> Vec<(&'static str, Duration)> {
+        let steps = self.lock();
+        let names = steps.iter().enumerate().map(|(index, (step, took))| {
+            let next = steps.get(index + 1).map(|(step, _)| *step);
+            match (*step, next) {
+                (Step::Handshake, Some(Step::Handshake)) => ("http2", *took),
+                _ => (name(*step), *took),
+            }
+        });
+        names.collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Step, Duration)>> {
@@ -33,7 +42,7 @@ impl Observer for Steps {
 }
 
 /// What the step is called in a line.
-pub(super) fn name(step: Step) -> &'static str {
+fn name(step: Step) -> &'static str {
     match step {
         Step::Resolve => "resolve",
         Step::Connect => "connect",

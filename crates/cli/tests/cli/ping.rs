@@ -90,7 +90,11 @@ fn the_steps_come_first_then_a_line_for_each_ping_then_a_summary() {
 fn a_step_of_tls_is_told_too() {
     let serve = Serve::with(&["--tls-self-signed"]);
     let url = format!("wss://{}/echo", serve.address);
-    for (further, http) in [(&[][..], "2"), (&["--http1.1"], "1.1")] {
+    let cases = [
+        (&[][..], "HTTP/2.0", &["http2", "upgrade"][..]),
+        (&["--http1.1"], "HTTP/1.1", &["upgrade"]),
+    ];
+    for (further, http, last) in cases {
         let arguments = ["-c", "2", "-i", "10ms", "--insecure", &url];
         let (code, events) = ping(&[&arguments, further].concat());
         assert_eq!(code, 0);
@@ -99,11 +103,8 @@ fn a_step_of_tls_is_told_too() {
             .iter()
             .map(|step| step["step"].as_str().unwrap())
             .collect();
-        assert_eq!(
-            names[..4],
-            ["resolve", "connect", "tls", "upgrade"],
-            "{events:?}"
-        );
+        let expected = [&["resolve", "connect", "tls"][..], last].concat();
+        assert_eq!(names, expected, "{events:?}");
         assert_eq!(events[0]["http"], http);
         assert_eq!(sequences(&events, "pong"), [1, 2]);
     }
@@ -173,11 +174,12 @@ fn a_connection_that_ends_is_told_and_the_summary_comes() {
     });
     let (code, events) = ping(&["-i", "10ms", &server.url()]);
     assert_eq!(code, 0);
-    let closed = of_kind(&events, "closed")[0];
+    let closed = of_kind(&events, "close")[0];
     assert_eq!(
         (&closed["code"], &closed["reason"]),
         (&1001.into(), &"so long".into())
     );
+    assert_eq!(closed["by"], "peer");
     assert_eq!(events.last().unwrap()["event"], "summary");
 }
 
@@ -231,4 +233,19 @@ fn each_failure_has_its_exit_code_and_the_steps_that_were_done() {
         run(&["ping", "-c", "0", &nobody], b"").status.code(),
         Some(2)
     );
+}
+
+#[test]
+fn what_was_agreed_is_told_as_connect_does() {
+    let serve = Serve::start();
+    let url = serve.url("/echo");
+    let (_, events) = ping(&["-c", "1", &url]);
+    let output = run(&["connect", "--json", &url], b"");
+    let first = text(&output.stdout);
+    let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    for field in ["event", "url", "http", "subprotocol", "compression"] {
+        assert_eq!(events[0][field], first[field], "{field}");
+    }
+    let (_, events) = ping(&["-c", "1", "--no-compression", &url]);
+    assert_eq!(events[0]["compression"], Value::Null);
 }

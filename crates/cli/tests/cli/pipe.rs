@@ -321,3 +321,41 @@ fn what_is_said_before_the_connection_is_there_is_sent_once_it_is() {
     assert_eq!(heard.try_recv().unwrap(), b"three");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+#[test]
+fn a_message_that_is_sent_as_it_is_read_is_told_too() {
+    let serve = Serve::start();
+    let output = connect(&serve, &["--json", "--binary", "--count", "1"], "12345");
+    let sent = stdout(&output)
+        .lines()
+        .find(|line| line.contains("\"sent\""));
+    assert!(sent.unwrap().ends_with("\"bytes\":5}"), "{output:?}");
+}
+
+#[test]
+fn a_line_that_is_no_text_is_told_and_the_others_are_sent() {
+    let serve = Serve::start();
+    let url = serve.url("/echo");
+    let output = run(&["connect", "--count", "2", &url], b"a\ncaf\xe9\nb\n");
+    assert_eq!(stdout(&output), "a\nb\n");
+    let told = "line 2 is not sent: expected UTF-8, got something else at byte 3";
+    assert!(text(&output.stderr).contains(told), "{output:?}");
+}
+
+#[test]
+fn a_file_is_emptied_by_the_first_message_alone() {
+    let folder = Folder::new();
+    let path = folder.path("out.bin");
+    std::fs::write(&path, "what was there").unwrap();
+    let file = &path[..];
+    let serve = Serve::start();
+    let refused = run(&["connect", "--output", file, &serve.url("/nowhere")], b"");
+    assert_eq!(refused.status.code(), Some(4));
+    assert_eq!(std::fs::read(&path).unwrap(), b"what was there");
+    connect(
+        &serve,
+        &["--output", file, "--binary", "--count", "1"],
+        "new",
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"new");
+}

@@ -138,6 +138,8 @@ fn commands_are_completed_and_unknown_ones_send_nothing() {
     assert_eq!(peer.read(), (2, b"from the file".to_vec()));
     terminal.press("/send /nowhere\r");
     terminal.see("could not send /nowhere");
+    terminal.press("/send /dev/zero\r");
+    terminal.see_wrapped("could not send /dev/zero: expected a regular file");
     terminal.press("//slash\r");
     assert_eq!(peer.read_text(), "/slash");
     terminal.press("/close 99\r");

@@ -20,7 +20,8 @@ impl Schedule {
 
     /// Whether the end was so long ago.
     pub(in crate::bench) fn is_past(&self, time: Duration) -> bool {
-        self.until.is_some_and(|until| until.elapsed() >= time)
+        let since = |until| Instant::now().checked_duration_since(until);
+        self.until.and_then(since).is_some_and(|past| past >= time)
     }
 
     /// Counts an answer that came now to a message that was due then.
