@@ -21,7 +21,7 @@ Exit codes:
 
 Examples:
   longwire proxy ws://127.0.0.1:8000                    show what passes
-  longwire proxy --json ws://127.0.0.1:8000 | jq .data  the same for a program
+  longwire proxy --json ws://127.0.0.1:8000 | jq 'select(.event == \"message\").data'
   longwire proxy --rewrite-origin https://example.com   a page and its sockets
   longwire proxy --latency 200ms --jitter 50ms --bandwidth 64k wss://example.com
   longwire proxy --drop-rate 1% --seed 7 --fragment 10 ws://127.0.0.1:8000
@@ -109,7 +109,7 @@ pub(crate) struct BetweenArgs {
     #[arg(long)]
     pub(crate) raw: bool,
     /// Where one side speaks no WebSocket: a text message for each line, instead
-    /// of binary messages as the bytes come
+    /// of binary messages as the bytes come; a line that is no UTF-8 is binary
     #[arg(long)]
     pub(crate) lines: bool,
     /// Tell the server its own origin instead of that of the client's page
@@ -119,6 +119,9 @@ pub(crate) struct BetweenArgs {
     /// pages of this origin through too; may be repeated, `*` lets all
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
+    /// Write over a recording that is there already
+    #[arg(long)]
+    pub(crate) force: bool,
     /// At the end, write what passed as a HAR file, which browsers' tools open
     #[arg(long, value_name = "FILE")]
     pub(crate) har: Option<PathBuf>,

@@ -150,9 +150,12 @@ async fn send_lines(sender: &Sender, reader: impl AsyncRead + Unpin) -> longwire
         if limited.read_until(b'\n', &mut line).await? == 0 {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(&line);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        sender.send(text).await?;
+        let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => sender.send(text).await?,
+            // As text it would have to be another one.
+            Err(_) => sender.send(bytes.to_vec()).await?,
+        }
     }
 }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::args::proxy::SideArg;
-use crate::wire::{Frame, Head, Item, Opcode};
+use crate::wire::{Frame, Head, Item, Opcode, shown};
 
 /// The version of the format that is written.
 pub(super) const VERSION: u32 = 1;
@@ -113,8 +113,12 @@ pub(super) struct HeadSeen {
 impl From<Head> for HeadSeen {
     fn from(head: Head) -> Self {
         Self {
-            line: head.first_line,
-            fields: head.fields,
+            line: shown(&head.first_line),
+            fields: head
+                .fields
+                .iter()
+                .map(|(name, value)| (name.clone(), shown(value)))
+                .collect(),
         }
     }
 }

@@ -101,6 +101,8 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
     };
     let sink = Arc::new(Sink::new(printed, files.recorder));
     let faults = Faults::new(wanted.faults);
+    // Whoever knows the address may stop it.
+    let stop = stop_signal();
     if announce(&own, &header, args.json).is_err() {
         return ExitCode::SUCCESS;
     }
@@ -131,7 +133,7 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
         tls,
         raw: args.raw,
     };
-    let connections = accept(&doors, &between).await;
+    let connections = accept(&doors, &between, stop).await;
     drop(doors);
     finish(
         wanted.record.as_deref(),
@@ -258,7 +260,7 @@ struct Doors {
 }
 
 /// Lets clients in until the proxy is stopped, and tells how many came.
-async fn accept(doors: &Doors, between: &Arc<Between>) -> u64 {
+async fn accept(doors: &Doors, between: &Arc<Between>, stop: impl Future<Output = ()>) -> u64 {
     let mut connections = JoinSet::new();
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut conn = 0;
@@ -301,7 +303,7 @@ async fn accept(doors: &Doors, between: &Arc<Between>) -> u64 {
     };
     tokio::select! {
         () = accepting => {}
-        () = stop_signal() => {}
+        () = stop => {}
         () = between.sink.stopped() => {}
     }
     between.sink.stop();
@@ -362,11 +364,19 @@ impl Files {
     fn create(wanted: &Wanted, header: &Header) -> Result<Self, String> {
         // It is written at the end: that it cannot be is known now.
         if let Some(har) = &wanted.between.har
-            && let Err(error) = File::create(har)
+            && let Err(error) = OpenOptions::new().append(true).create(true).open(har)
         {
             return Err(format!("could not write {}: {error}", har.display()));
         }
         let (recorder, recording) = if let Some(path) = &wanted.record {
+            let is_there = std::fs::metadata(path)
+                .is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
+            if is_there && !wanted.between.force {
+                return Err(format!(
+                    "{} is there already: choose another file, or --force to write over it",
+                    path.display()
+                ));
+            }
             let recorder = Recorder::create(path, header);
             (recorder, RecordingFile::Kept(path.clone()))
         } else if wanted.between.har.is_some() {
@@ -402,18 +412,27 @@ fn private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Ctrl-C, or what a service manager sends.
-async fn stop_signal() {
+/// Done at Ctrl-C, or at what a service manager sends: from this call on, and not
+/// only once it is waited for.
+fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let interrupt = signal(SignalKind::interrupt());
+        let terminate = signal(SignalKind::terminate());
+        async move {
+            let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+                let _ = tokio::signal::ctrl_c().await;
+                return;
+            };
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    #[cfg(not(unix))]
+    async {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
@@ -25,6 +26,8 @@ pub(super) enum Printed {
 pub(super) struct Sink {
     printed: Printed,
     recorder: Option<Recorder>,
+    /// Whether nobody reads what is printed any more.
+    is_unread: AtomicBool,
     /// Why no more can be taken.
     failure: Mutex<Option<Failure>>,
     /// Set when the proxy has to stop.
@@ -45,6 +48,7 @@ impl Sink {
         Self {
             printed,
             recorder,
+            is_unread: AtomicBool::new(false),
             failure: Mutex::default(),
             stop: watch::Sender::new(false),
         }
@@ -84,12 +88,20 @@ impl Sink {
             self.fail(Failure::Recording(error.to_string()));
         }
         let printed = match self.printed {
+            _ if self.is_unread.load(Ordering::Relaxed) => Ok(()),
             Printed::Nothing => Ok(()),
             Printed::Lines => show::event(event),
             Printed::Json => show::json(event),
         };
-        if printed.is_err() {
-            self.fail(Failure::Stdout);
+        match printed {
+            Ok(()) => {}
+            Err(_) if self.recorder.is_none() => self.fail(Failure::Stdout),
+            // What passes is wanted still.
+            Err(_) => {
+                if !self.is_unread.swap(true, Ordering::Relaxed) {
+                    output::note("nobody reads what is printed: it is recorded only");
+                }
+            }
         }
     }
 

@@ -15,7 +15,13 @@ impl DeflateParams {
     /// What a response's `Sec-WebSocket-Extensions` agrees to; `None` where that
     /// is no permessage-deflate.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        header.split(',').find_map(Self::parse_one)
+        // A list (RFC 6455 section 9.1); there are commas in quoted values too.
+        let mut is_quoted = false;
+        let extensions = header.split(|char| {
+            is_quoted ^= char == '"';
+            char == ',' && !is_quoted
+        });
+        extensions.map(str::trim).find_map(Self::parse_one)
     }
 
     fn parse_one(extension: &str) -> Option<Self> {
@@ -215,7 +221,16 @@ mod tests {
             (15, 10)
         );
         assert_eq!(DeflateParams::parse("x-other"), None);
-        let second = DeflateParams::parse("x-other; a=1, permessage-deflate");
-        assert_eq!(second.map(|params| params.server_max_window_bits), Some(15));
+        for list in [
+            "x-other; a=\"b, permessage-deflate\", permessage-deflate; client_no_context_takeover",
+            "permessage-deflate; client_no_context_takeover, x-other; server_no_context_takeover",
+        ] {
+            let params = DeflateParams::parse(list).unwrap();
+            assert!(params.client_no_context_takeover && !params.server_no_context_takeover);
+        }
+        assert_eq!(
+            DeflateParams::parse("x-other; a=\"b, permessage-deflate\""),
+            None
+        );
     }
 }

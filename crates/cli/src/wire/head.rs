@@ -50,15 +50,12 @@ impl Head {
             .iter()
             .position(|&byte| byte == b'\n')
             .ok_or_else(invalid)?;
-        let first_line = String::from_utf8_lossy(&bytes[..line_end])
-            .trim_end()
-            .to_owned();
+        let first_line = text(&bytes[..line_end]).trim_end().to_owned();
         let mut fields = vec![httparse::EMPTY_HEADER; MOST_FIELDS];
         let parsed = httparse::parse_headers(&bytes[line_end + 1..], &mut fields);
         let Ok(httparse::Status::Complete((_, fields))) = parsed else {
             return Err(invalid());
         };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = fields
             .iter()
             .map(|field| (field.name.to_owned(), text(field.value)));
@@ -105,8 +102,54 @@ impl Head {
             text.push_str("\r\n");
         }
         text.push_str("\r\n");
-        text.into_bytes()
+        bytes(&text)
     }
+}
+
+/// Stands for the byte 0 in a head; the others follow. These are characters
+/// nobody uses (the end of the last private plane).
+const BYTES: u32 = 0x10_FF00;
+
+/// The text of bytes; those that are no UTF-8 have characters of their own, so
+/// that they can be told from others and are the same again when sent on.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match byte(char) {
+                // It would become a byte.
+                Some(_) => char.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| {
+                    text.extend(char::from_u32(BYTES + u32::from(byte)));
+                }),
+                None => text.push(char),
+            }
+        }
+        let invalid = chunk.invalid().iter();
+        text.extend(invalid.filter_map(|&byte| char::from_u32(BYTES + u32::from(byte))));
+    }
+    text
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for char in text.chars() {
+        match byte(char) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
+
+fn byte(char: char) -> Option<u8> {
+    u8::try_from(u32::from(char).checked_sub(BYTES)?).ok()
+}
+
+/// A text of a head for people: bytes that are no UTF-8 are replaced.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars()
+        .map(|char| byte(char).map_or(char, |_| char::REPLACEMENT_CHARACTER))
+        .collect()
 }
 
 /// Reads a head, and gives what came right behind it too.

@@ -19,5 +19,5 @@ mod messages;
 pub(crate) use decoder::Decoder;
 pub(crate) use deflate::{DeflateParams, Deflater, Inflater};
 pub(crate) use frame::{Frame, LengthForm, Opcode};
-pub(crate) use head::{Head, HeadError, accept_for_key, read_head};
+pub(crate) use head::{Head, HeadError, accept_for_key, read_head, shown};
 pub(crate) use messages::{Item, Messages};

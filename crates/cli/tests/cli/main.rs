@@ -44,6 +44,10 @@ mod between;
 
 mod proxy;
 
+mod proxy_streams;
+
+mod proxy_options;
+
 mod faults;
 
 mod replay;

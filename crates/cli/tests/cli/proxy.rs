@@ -3,14 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::between::{Between, Folder, messages, recording};
 use crate::program::{Serve, longwire, run};
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -136,7 +135,7 @@ fn a_message_beyond_what_is_kept_passes_whole_and_is_marked() {
 }
 
 /// Reads a head.
-fn head(stream: &mut TcpStream) -> String {
+pub(crate) fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -507,122 +506,6 @@ fn a_server_that_is_not_there_is_a_502_that_says_so() {
 }
 
 #[test]
-fn a_command_line_that_cannot_work_is_told_at_once() {
-    let cases: [(&[&str], &str); 26] = [
-        (&["proxy", "localhost:80"], "expected ws://"),
-        (&["proxy", "--lines", "ws://x"], "speaks no WebSocket"),
-        (&["proxy", "--raw", "tcp://x:1"], "needs a WebSocket server"),
-        (
-            &["proxy", "--bearer", "t", "tcp://x:1"],
-            "are for a WebSocket server",
-        ),
-        (&["proxy", "--location", "ws://x"], "redirects"),
-        (&["proxy", "--drop-after", "10m", "ws://x"], "10min or 10MB"),
-        (&["proxy", "--jitter", "10ms", "ws://x"], "--latency"),
-        (&["proxy", "--drop-silently", "ws://x"], "--drop-after"),
-        (&["proxy", "--seed", "1", "ws://x"], "--jitter"),
-        (
-            &["proxy", "--rewrite-origin", "-o", "http://x", "ws://x"],
-            "--origin",
-        ),
-        (&["replay", "x.jsonl", "--bearer", "t"], "<URL>"),
-        (&["replay", "x.jsonl", "--timeout", "1s"], "<URL>"),
-        (&["replay", "x.jsonl", "--http1.1"], "<URL>"),
-        (
-            &["replay", "x.jsonl", "--compression", "dedicated"],
-            "<URL>",
-        ),
-        (
-            &["proxy", "--compression", "dedicated", "tcp://x:1"],
-            "are for a WebSocket server",
-        ),
-        (
-            &["proxy", "--no-proxy", "unix:/x"],
-            "are for a WebSocket server",
-        ),
-        (
-            &["proxy", "--http1.1", "tcp://x:1"],
-            "are for a WebSocket server",
-        ),
-        (&["proxy", "--tls-cert", "/nowhere", "ws://x"], "--tls-key"),
-        (&["proxy", "--tls-key", "/nowhere", "ws://x"], "--tls-cert"),
-        (
-            &["proxy", "--tls-client-ca", "/nowhere", "ws://x"],
-            "--tls-self-signed",
-        ),
-        (
-            &[
-                "proxy",
-                "--tls-self-signed",
-                "--tls-client-ca",
-                "/nowhere",
-                "ws://x",
-            ],
-            "/nowhere",
-        ),
-        (&["proxy", "--disturb", "client", "ws://x"], "--latency"),
-        (&["proxy", "unix:"], "unix:PATH"),
-        (
-            &["replay", "x.jsonl", "ws://x", "--speed", "1e-18x"],
-            "expected 0.001x",
-        ),
-        (&["record", "ws://x"], "--output"),
-        (
-            &["proxy", "--allow-origin", "*", "ws://x"],
-            "judges origins itself",
-        ),
-    ];
-    for (arguments, part) in cases {
-        let output = run(arguments, b"");
-        let stderr = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(part), "{arguments:?}: {stderr}");
-    }
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let output = run(&["proxy", "--listen", &address, "ws://x"], b"");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("--listen"));
-    let output = run(
-        &[
-            "record",
-            "-o",
-            "/nowhere/x",
-            "--listen",
-            "127.0.0.1:0",
-            "ws://x",
-        ],
-        b"",
-    );
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("/nowhere/x"));
-    let arguments = ["proxy", "--har", "/nowhere/x", "--listen", "127.0.0.1:0"];
-    let output = run(&[&arguments[..], &["ws://x"]].concat(), b"");
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "it is not known at the end only"
-    );
-    assert!(text(&output.stderr).contains("/nowhere/x"));
-}
-
-#[test]
-fn it_ends_when_nobody_reads_what_it_prints() {
-    let serve = Serve::start();
-    let mut child = longwire(&["proxy", "--listen", "127.0.0.1:0", &serve.url("/echo")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    drop(stdout);
-    let url = line.split(' ').nth(3).unwrap().to_owned();
-    let _ = run(&["connect", &url], b"hi\n");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
-#[test]
 fn both_sides_speak_tls_where_that_is_asked() {
     let serve = Serve::with(&["--tls-self-signed"]);
     let upstream = format!("wss://{}/echo", serve.address);
@@ -642,108 +525,13 @@ fn both_sides_speak_tls_where_that_is_asked() {
 }
 
 #[test]
-fn a_server_may_say_a_lot_after_its_client_has_ended() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream = format!("ws://{}", listener.local_addr().unwrap());
-    let between = Between::json(&[&upstream]);
-    let mut client = TcpStream::connect(&between.address).unwrap();
-    write!(
-        client,
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
-    )
-    .unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    head(&mut server);
-    write!(
-        server,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
-    )
-    .unwrap();
-    head(&mut client);
-    client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(server.read(&mut [0]).unwrap(), 0);
-    // Longer in all than either may be silent.
-    for _ in 0..6 {
-        std::thread::sleep(Duration::from_secs(2));
-        server.write_all(b"\x81\x02hi").unwrap();
-    }
-    drop(server);
-    let mut got = Vec::new();
-    client.read_to_end(&mut got).unwrap();
-    assert_eq!(got.len(), 6 * 4);
-    let events = between.events_to_end();
-    assert_eq!(messages(&events, "server").len(), 6);
-}
-
-#[test]
-fn one_that_says_nothing_after_the_other_has_ended_is_cut_off_and_that_is_told() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream = format!("ws://{}", listener.local_addr().unwrap());
-    let between = Between::json(&[&upstream]);
-    let mut client = TcpStream::connect(&between.address).unwrap();
-    write!(
-        client,
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
-    )
-    .unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    head(&mut server);
-    write!(
-        server,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
-    )
-    .unwrap();
-    head(&mut client);
-    drop(client);
-    let events = between.events_to_end();
-    let why = events.last().unwrap()["why"].as_str().unwrap();
-    assert!(
-        why.contains("the server did not end, and was cut off"),
-        "{why}"
-    );
-}
-
-#[test]
-fn a_server_learns_that_the_client_of_a_plain_request_is_gone() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream = format!("ws://{}", listener.local_addr().unwrap());
-    let between = Between::json(&[&upstream]);
-    let mut client = TcpStream::connect(&between.address).unwrap();
-    write!(client, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    head(&mut server);
-    write!(server, "HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n").unwrap();
-    head(&mut client);
-    drop(client);
-    server
-        .set_read_timeout(Some(Duration::from_mins(1)))
-        .unwrap();
-    assert_eq!(server.read(&mut [0]).unwrap(), 0, "it is told");
-}
-
-#[test]
-fn another_request_behind_a_plain_one_does_not_pass_unseen() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream = format!("ws://{}", listener.local_addr().unwrap());
-    let between = Between::json(&["--rewrite-origin", &upstream]);
-    let mut client = TcpStream::connect(&between.address).unwrap();
-    write!(
-        client,
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhiGET /second HTTP/1.1\r\n\r\n"
-    )
-    .unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    let mut got = String::new();
-    server.read_to_string(&mut got).unwrap();
-    assert!(
-        got.starts_with("POST / ") && got.ends_with("\r\n\r\nhi"),
-        "{got}"
-    );
-    // The answer reaches a client that has said all.
-    write!(server, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
-    drop(server);
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("\r\n\r\nhi"), "{answer}");
+fn a_line_that_is_no_text_passes_as_it_is() {
+    let serve = Serve::start();
+    let between = Between::json(&["--raw", "--lines", &serve.url("/echo")]);
+    let mut stream = TcpStream::connect(&between.address).unwrap();
+    stream.write_all(b"caf\xe9\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"caf\xe9\n");
 }

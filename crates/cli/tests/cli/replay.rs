@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::between::{Between, Folder, recording};
+use crate::odd_server::OddServer;
 use crate::program::{Serve, run};
 
 /// Records what a client says to a path of a server, line by line.
@@ -363,4 +364,56 @@ fn numbers_beyond_a_double_are_not_taken_for_each_other() {
     write(&file, &events);
     let replayed = replay(&file, &[&serve.url("")]);
     assert_eq!(replayed.code, Some(1), "{}", replayed.stderr);
+}
+
+#[test]
+fn what_is_wrong_with_a_har_file_is_told_and_errors_in_it_are_no_answers() {
+    let folder = Folder::new();
+    let file = folder.file("browser.har");
+    let serve = Serve::start();
+    let mut entry = json!({
+        "startedDateTime": "2026-01-01T00:00:00.000Z",
+        "request": { "url": "wss://example.com/echo" },
+        "response": { "status": 101 },
+        "_webSocketMessages": [
+            { "type": "send", "time": 1_767_225_600.5, "opcode": 1, "data": "hi" },
+            { "type": "receive", "time": 1_767_225_600.6, "opcode": 1, "data": "hi" },
+            { "type": "error", "time": 1_767_225_600.7, "opcode": -1, "data": "lost" },
+        ],
+    });
+    let har = |entry: &Value| json!({ "log": { "entries": [entry] } }).to_string();
+    std::fs::write(&file, har(&entry)).unwrap();
+    let replayed = replay(&file, &[&serve.url("")]);
+    assert_eq!(
+        replayed.code,
+        Some(0),
+        "{}{}",
+        replayed.stdout,
+        replayed.stderr
+    );
+    let again = replay(&file, &["--har", folder.file("x").to_str().unwrap()]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("is a HAR file"), "{}", again.stderr);
+    entry["startedDateTime"] = json!("yesterday");
+    std::fs::write(&file, har(&entry)).unwrap();
+    let replayed = replay(&file, &[&serve.url("")]);
+    assert_eq!(replayed.code, Some(2));
+    assert!(replayed.stderr.contains("yesterday"), "{}", replayed.stderr);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_not_waited_for_longer_than_that() {
+    let folder = Folder::new();
+    let file = folder.file("session.jsonl");
+    write(&file, &[(0.0, 1, open("/")), (0.1, 1, said("client", "a"))]);
+    // It opens the connection, and does nothing more.
+    let server = OddServer::start(|mut connection, _| {
+        connection.accept()?;
+        std::thread::sleep(Duration::from_mins(1));
+        Ok(())
+    });
+    let began = Instant::now();
+    let replayed = replay(&file, &[&server.url(), "--within", "300ms"]);
+    assert_eq!(replayed.code, Some(1), "{}", replayed.stderr);
+    assert!(began.elapsed() < Duration::from_secs(10));
 }

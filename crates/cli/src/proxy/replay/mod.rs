@@ -85,6 +85,12 @@ fn prepare(args: &ReplayArgs) -> Result<(Script, Vec<FieldPath>), String> {
 /// Shows the recording, or makes a HAR file of it.
 fn read(args: &ReplayArgs) -> ExitCode {
     if let Some(out) = &args.har {
+        if source::is_har(&args.file) {
+            let file = args.file.display();
+            return wrong(&format!(
+                "{file} is a HAR file: expected a recording of `longwire record`"
+            ));
+        }
         return match har::export(&args.file, out) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => wrong(&error),

@@ -150,6 +150,8 @@ struct Playing {
     due: usize,
     /// How many of them are not waited for any more.
     missed: usize,
+    /// Whether the server takes nothing more.
+    is_stuck: bool,
 }
 
 impl Playing {
@@ -172,6 +174,7 @@ impl Playing {
             reading: tokio::spawn(reading.run(receiver)),
             due: 0,
             missed: 0,
+            is_stuck: false,
         }
     }
 
@@ -188,11 +191,14 @@ impl Playing {
         // A connection that has ended takes nothing more: the answers that are
         // missing tell it.
         match action {
+            Action::Send(_) | Action::Ping(_) if self.is_stuck => {}
             Action::Send(message) => {
-                let _ = self.sender.send(message.clone()).await;
+                let sending = self.sender.send(message.clone());
+                self.is_stuck = timeout(settings.within, sending).await.is_err();
             }
             Action::Ping(payload) => {
-                let _ = self.sender.ping(payload.clone()).await;
+                let sending = self.sender.ping(payload.clone());
+                self.is_stuck = timeout(settings.within, sending).await.is_err();
             }
             Action::Answered(count) => {
                 self.due = *count;
@@ -235,10 +241,18 @@ impl Playing {
     async fn end(mut self, within: Duration) -> Vec<Answer> {
         self.wait(within).await;
         let _ = self.sender.close(1000, "");
-        self.sender.ended().await;
-        let _ = self.reading.await;
+        let ended = async {
+            self.sender.ended().await;
+            let _ = (&mut self.reading).await;
+        };
+        let is_over = timeout(within, ended).await.is_ok();
+        self.reading.abort();
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut answers)
+        let mut answers = std::mem::take(&mut *answers);
+        if !is_over {
+            answers.push(Answer::Lost);
+        }
+        answers
     }
 }
 

@@ -1,7 +1,7 @@
 //! The events of a recording, or of a HAR file of a browser's tools.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -14,6 +14,9 @@ use super::super::recording::{ReadError, Reader};
 /// Bytes of a HAR file that are read at most: it is held in memory.
 const MOST_HAR: u64 = 256 << 20;
 
+/// Bytes that tell a HAR file.
+const HAR_START: u64 = 1000;
+
 /// Hands each event over, in their order, and the header of a recording before.
 pub(super) fn each(
     path: &Path,
@@ -23,7 +26,10 @@ pub(super) fn each(
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(error @ ReadError::Header { .. }) => {
-            let events = har(path).ok_or_else(|| error.to_string())?;
+            if !is_har(path) {
+                return Err(error.to_string());
+            }
+            let events = har(path).map_err(|error| format!("{}: {error}", path.display()))?;
             return events.into_iter().try_for_each(take);
         }
         Err(error) => return Err(error.to_string()),
@@ -94,13 +100,26 @@ struct HarMessage {
     fault: Option<String>,
 }
 
-/// The events of a HAR file; `None` where it is none.
-fn har(path: &Path) -> Option<Vec<Event>> {
-    let file = File::open(path).ok()?;
-    if file.metadata().ok()?.len() > MOST_HAR {
-        return None;
+/// Whether it begins as a HAR file does.
+pub(super) fn is_har(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HAR_START).read_to_end(&mut start));
+    let start: String = String::from_utf8_lossy(&start).split_whitespace().collect();
+    read.is_ok() && start.starts_with("{\"log\":")
+}
+
+/// The events of a HAR file.
+fn har(path: &Path) -> Result<Vec<Event>, String> {
+    let read = |error: std::io::Error| error.to_string();
+    let file = File::open(path).map_err(read)?;
+    if file.metadata().map_err(read)?.len() > MOST_HAR {
+        return Err(format!(
+            "expected a HAR file of at most {} MiB",
+            MOST_HAR >> 20
+        ));
     }
-    let har: Har = serde_json::from_reader(BufReader::new(file)).ok()?;
+    let har: Har = serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| format!("expected a HAR file: {error}"))?;
     let mut events = Vec::new();
     let sockets = har.log.entries.into_iter().filter_map(|entry| {
         Some((
@@ -111,15 +130,20 @@ fn har(path: &Path) -> Option<Vec<Event>> {
         ))
     });
     for (conn, (messages, started, request, response)) in (1..).zip(sockets) {
-        let began = seconds(&started)?;
+        let began = seconds(&started)
+            .ok_or_else(|| format!("expected a date as startedDateTime, got {started:?}"))?;
         events.push((began, opened(conn, &started, request, response)));
-        events.extend(messages.into_iter().map(|message| {
+        // Chrome has errors among them.
+        let said_or_heard = messages
+            .into_iter()
+            .filter(|message| matches!(message.kind.as_str(), "send" | "receive"));
+        events.extend(said_or_heard.map(|message| {
             let time = message.time;
             (time, said(conn, began, message))
         }));
     }
     events.sort_by(|left, right| left.0.total_cmp(&right.0));
-    Some(events.into_iter().map(|(_, event)| event).collect())
+    Ok(events.into_iter().map(|(_, event)| event).collect())
 }
 
 fn opened(conn: u64, started: &str, request: Request, response: Response) -> Event {
