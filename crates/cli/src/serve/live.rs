@@ -36,6 +36,15 @@ struct Inner {
     past: Past,
 }
 
+impl Inner {
+    /// What is asked of them is asked without the lock: each has one of its own, and
+    /// those that open and close do not wait for all of them.
+    fn senders(&self) -> Vec<Sender> {
+        let all = self.open.values();
+        all.map(|connection| connection.sender.clone()).collect()
+    }
+}
+
 /// A connection that is open.
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -140,20 +149,23 @@ impl Live {
         for route in inner.past.opened.keys() {
             open.insert(route.clone(), 0);
         }
-        let mut latencies = Vec::new();
         for connection in inner.open.values() {
             *open.entry(connection.route.clone()).or_default() += 1;
-            latencies.extend(connection.sender.latency());
         }
-        (open, latencies)
+        let senders = inner.senders();
+        drop(inner);
+        let latencies = senders.iter().filter_map(Sender::latency);
+        (open, latencies.collect())
     }
 
     /// The sums of all there ever were.
     pub(super) fn totals(&self) -> Past {
         let inner = self.lock();
         let mut totals = inner.past.clone();
-        for connection in inner.open.values() {
-            add(&mut totals.statistics, connection.sender.statistics());
+        let senders = inner.senders();
+        drop(inner);
+        for sender in &senders {
+            add(&mut totals.statistics, sender.statistics());
         }
         totals
     }

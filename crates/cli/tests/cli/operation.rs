@@ -306,6 +306,7 @@ async fn one_that_does_not_answer_is_told_of_when_the_time_is_up() {
     let mut deaf = std::net::TcpStream::connect(&service.address).unwrap();
     handshake(&mut deaf, &service.address);
     let peer = deaf.local_addr().unwrap();
+    service.logged("socket opened");
     service.signal("-TERM");
     service.logged("stopped: 0 of 1 sockets closed");
     service.logged(&format!("{peer} did not answer the Close frame"));

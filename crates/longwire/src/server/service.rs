@@ -77,7 +77,7 @@ impl Requests {
     ) -> Result<Response<Body>, Infallible> {
         let method = request.method().clone();
         let uri = request.uri().clone();
-        let site = self.site.clone();
+        let site = &self.site;
         let started = (site.observer.is_some() && asks(&request)).then(Instant::now);
         let answered = AssertUnwindSafe(self.dispatch(request)).catch_unwind();
         let response = answered.await.unwrap_or_else(|_| {
