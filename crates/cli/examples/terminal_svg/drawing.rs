@@ -175,7 +175,8 @@ fn draw_row(screen: &Screen, row: u16) -> Option<String> {
         let width = shown.chars().count() as f64 * CELL.0;
         let mut style = String::new();
         if look.colour != FOREGROUND {
-            let _ = write!(style, " fill=\"{}\"", look.colour);
+            // A style, as an attribute weighs less than the sheet.
+            let _ = write!(style, " style=\"fill:{}\"", look.colour);
         }
         if look.bold {
             style.push_str(" font-weight=\"bold\"");

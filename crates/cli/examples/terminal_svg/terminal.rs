@@ -150,8 +150,11 @@ impl Terminal {
 
     /// What the screen showed, in order.
     pub(crate) fn take_frames(mut self) -> Vec<Frame> {
-        let _ = self.shell.kill();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut seen.frames)
+        let frames = std::mem::take(&mut seen.frames);
+        drop(seen);
+        // What it says of its end is not shown.
+        let _ = self.shell.kill();
+        frames
     }
 }
