@@ -55,3 +55,5 @@ mod replay;
 mod check_broken;
 
 mod check;
+
+mod generate;
