@@ -13,6 +13,10 @@ use crate::output::harmless;
 /// Bytes of a text shown at a terminal.
 const MOST_TEXT: usize = 64 << 10;
 
+/// Bytes of JSON in lines and colours: a few of a peer's can ask for a hundred times as
+/// many, by depth.
+const MOST_PRETTY: usize = 512 << 10;
+
 /// Bytes of a binary message shown at a terminal.
 const MOST_BYTES: usize = 256;
 
@@ -92,11 +96,11 @@ impl Look {
 
     /// A text that came, or a part of one.
     pub(super) fn text(&self, text: &str) -> String {
-        let shown = if !self.compact && text.len() <= MOST_TEXT && is_container(text) {
-            pretty(text, self.palette)
-        } else {
-            cut(&harmless(start_of(text)), text.len())
-        };
+        let pretty = (!self.compact && text.len() <= MOST_TEXT && is_container(text))
+            .then(|| pretty(text, self.palette))
+            // What would flood the screen is shown as it came.
+            .filter(|pretty| pretty.len() <= MOST_PRETTY);
+        let shown = pretty.unwrap_or_else(|| cut(&harmless(start_of(text)), text.len()));
         self.block(Direction::Received, &shown)
     }
 
@@ -271,5 +275,16 @@ mod tests {
             plain().binary(b"x", Some("a.bin")),
             "< [1 bytes] written to a.bin\n"
         );
+    }
+
+    #[test]
+    fn json_that_would_flood_the_screen_is_shown_as_it_came() {
+        let deep = |items: usize| {
+            let (open, close) = ("[".repeat(100), "]".repeat(100));
+            format!("{open}{}1{close}", "1,".repeat(items))
+        };
+        assert!(plain().text(&deep(10)).lines().count() > 200);
+        let flood = deep(30_000);
+        assert!(plain().text(&flood).len() < 2 * flood.len());
     }
 }

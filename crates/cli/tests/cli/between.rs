@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::longwire;
+use crate::program::started;
 
 /// How long to wait for what has to come.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -49,13 +49,7 @@ impl Between {
 
     /// The command as it is given.
     pub(crate) fn start(command: &[&str], options: &[&str]) -> Self {
-        let mut child = longwire(command)
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = started(command, options);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut pipe = child.stderr.take().unwrap();
         let stderr = std::thread::spawn(move || {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::thread::JoinHandle;
 
 use longwire_testkit::broken::client::{Options, run_case};
@@ -12,7 +12,7 @@ use longwire_testkit::check_client;
 use longwire_testkit::peers::{Peer, require};
 use serde_json::Value;
 
-use crate::program::{Serve, longwire, run};
+use crate::program::{Serve, run, started};
 
 /// Cases that only observe, and take their time for it.
 const SLOW: [&str; 6] = [
@@ -65,13 +65,7 @@ struct Tester {
 
 impl Tester {
     fn start(options: &[&str]) -> Self {
-        let mut child = longwire(&["check", "client", "--listen", "127.0.0.1:0"])
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = started(&["check", "client", "--listen", "127.0.0.1:0"], options);
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut stdout = child.stdout.take().unwrap();
         let mut line = String::new();

@@ -11,6 +11,17 @@ pub(crate) fn longwire(arguments: &[&str]) -> Command {
     command
 }
 
+/// The command as it runs, with nothing on its stdin.
+pub(crate) fn started(arguments: &[&str], options: &[&str]) -> Child {
+    longwire(arguments)
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
 /// Runs the command to its end with this on its stdin.
 pub(crate) fn run(arguments: &[&str], stdin: &[u8]) -> Output {
     let mut child = longwire(arguments)
@@ -47,13 +58,7 @@ impl Serve {
 
     /// The same with further options.
     pub(crate) fn with(options: &[&str]) -> Self {
-        let mut child = longwire(&["serve", "--listen", "127.0.0.1:0"])
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = started(&["serve", "--listen", "127.0.0.1:0"], options);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut pipe = child.stderr.take().unwrap();
         // Read all the time: a full pipe would hold the server up.
