@@ -10,7 +10,6 @@ mod output;
 
 mod exit;
 
-#[allow(dead_code, unused_imports)]
 mod wire;
 
 mod way;

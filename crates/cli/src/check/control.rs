@@ -84,10 +84,7 @@ impl Channel {
             None => return answer(&mut stream, "400 Bad Request", "expected a request\n").await,
         };
         if let Some(id) = path.strip_prefix("/case/") {
-            log.text(
-                By::Peer,
-                String::from_utf8_lossy(&head.encode()).into_owned(),
-            );
+            log.head(By::Peer, &String::from_utf8_lossy(&head.encode()));
             let arrival = Arrival {
                 stream: Box::new(stream),
                 unread,
