@@ -20,20 +20,29 @@ pub(crate) const UNREACHABLE: u8 = 3;
 /// The server refused the handshake, or answered it wrongly.
 pub(crate) const REFUSED: u8 = 4;
 
-/// Ctrl-C, or what a service manager sends.
-pub(crate) async fn stop_signal() {
+/// Done at Ctrl-C, or at what a service manager sends: from this call on, and not
+/// only once it is waited for.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let interrupt = signal(SignalKind::interrupt());
+        let terminate = signal(SignalKind::terminate());
+        async move {
+            let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+                let _ = tokio::signal::ctrl_c().await;
+                return;
+            };
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    #[cfg(not(unix))]
+    async {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// What could not be printed: nothing is wrong where a reader has enough.

@@ -190,10 +190,11 @@ async fn check_client(args: ClientArgs) -> ExitCode {
         idle: args.idle,
     };
     let count = cases.len();
+    let stop = exit::stop_signal();
     let running = run::on_client(&place, cases, jobs, args.report.verbose, &report);
     let gone = tokio::select! {
         ran = running => ran.err(),
-        () = exit::stop_signal() => Some(Absent::Interrupted),
+        () = stop => Some(Absent::Interrupted),
     };
     desk.close();
     if gone.is_none() && jobs_are_asked_for(&place) {

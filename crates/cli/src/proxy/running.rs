@@ -102,7 +102,7 @@ pub(super) async fn run(wanted: Wanted) -> ExitCode {
     let sink = Arc::new(Sink::new(printed, files.recorder));
     let faults = Faults::new(wanted.faults);
     // Whoever knows the address may stop it.
-    let stop = stop_signal();
+    let stop = exit::stop_signal();
     if announce(&own, &header, args.json).is_err() {
         return ExitCode::SUCCESS;
     }
@@ -410,29 +410,4 @@ fn private(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// Done at Ctrl-C, or at what a service manager sends: from this call on, and not
-/// only once it is waited for.
-fn stop_signal() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let interrupt = signal(SignalKind::interrupt());
-        let terminate = signal(SignalKind::terminate());
-        async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-                let _ = tokio::signal::ctrl_c().await;
-                return;
-            };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    async {
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

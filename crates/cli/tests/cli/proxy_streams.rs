@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::between::{Between, messages};
 use crate::proxy::head;
 
-#[test]
-fn a_server_may_say_a_lot_after_its_client_has_ended() {
+/// A proxy with both ends of a connection that changed its protocol.
+fn upgraded() -> (Between, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = format!("ws://{}", listener.local_addr().unwrap());
     let between = Between::json(&[&upstream]);
@@ -26,6 +26,12 @@ fn a_server_may_say_a_lot_after_its_client_has_ended() {
     )
     .unwrap();
     head(&mut client);
+    (between, client, server)
+}
+
+#[test]
+fn a_server_may_say_a_lot_after_its_client_has_ended() {
+    let (between, mut client, mut server) = upgraded();
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
     // Longer in all than either may be silent.
@@ -43,23 +49,7 @@ fn a_server_may_say_a_lot_after_its_client_has_ended() {
 
 #[test]
 fn one_that_says_nothing_after_the_other_has_ended_is_cut_off_and_that_is_told() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream = format!("ws://{}", listener.local_addr().unwrap());
-    let between = Between::json(&[&upstream]);
-    let mut client = TcpStream::connect(&between.address).unwrap();
-    write!(
-        client,
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
-    )
-    .unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    head(&mut server);
-    write!(
-        server,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
-    )
-    .unwrap();
-    head(&mut client);
+    let (between, client, _server) = upgraded();
     drop(client);
     let events = between.events_to_end();
     let why = events.last().unwrap()["why"].as_str().unwrap();
