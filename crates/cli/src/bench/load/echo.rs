@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures_util::{Sink, SinkExt, StreamExt as _};
+use futures_util::Sink;
 use longwire::{Message, Socket};
 
 use super::pace::{Pace, Schedule};
 use super::run::Lane;
-use super::sending::{BATCH, End, GRACE, LATE, ROUNDS, Wait};
+use super::sending::{BATCH, End, GRACE, LATE, Wait};
+use super::turns::{Turn, Turns, take_turns};
 use crate::bench::count::tally::Tally;
 use crate::output::harmless;
 
@@ -78,44 +79,37 @@ pub(in crate::bench) async fn exchange(
     end
 }
 
+impl Turns for Exchange<'_> {
+    fn socket(&mut self) -> &mut Socket {
+        self.socket
+    }
+
+    fn take(&mut self, message: &Message, tally: &mut Tally) {
+        self.receive(message, tally);
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
+        self.send_due(cx, tally)
+    }
+
+    fn is_done(&mut self, _: &mut Context<'_>) -> bool {
+        self.waiting.is_empty() && self.pace.is_over(&self.schedule, Instant::now())
+    }
+}
+
 impl Exchange<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let lane = self.lane;
-        let mut tally = lane.tally();
-        for round in 0.. {
-            if round == ROUNDS {
-                // Others are to have their turn.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let mut taken = 0;
-            while taken < BATCH {
-                match self.socket.poll_next_unpin(cx) {
-                    Poll::Ready(Some(Ok(message))) => self.take(&message, &mut tally),
-                    Poll::Ready(_) => return Poll::Ready(End::Closed),
-                    Poll::Pending => break,
-                }
-                taken += 1;
-            }
-            let sent = self.send(cx, &mut tally);
-            if sent {
-                // Errors come up when reading too.
-                let _ = SinkExt::<Message>::poll_flush_unpin(self.socket, cx);
-            }
-            let now = Instant::now();
-            if self.waiting.is_empty() && self.pace.is_over(&self.schedule, now) {
-                return Poll::Ready(End::Done);
-            }
-            if !sent && taken == 0 {
-                break;
-            }
+        let turn = take_turns(self, cx, &mut lane.tally());
+        match turn {
+            Turn::Ended(end) => Poll::Ready(end),
+            Turn::Others => Poll::Pending,
+            Turn::Idle => self.poll_time(cx),
         }
-        drop(tally);
-        self.poll_time(cx)
     }
 
     /// Sends what is due, as far as the connection takes it.
-    fn send(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
+    fn send_due(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
         let mut sent = 0;
         if self.schedule.is_past(GRACE) {
             tally.counts.unsent += self.pace.skip(&self.schedule, Instant::now());
@@ -155,7 +149,7 @@ impl Exchange<'_> {
         sent > 0
     }
 
-    fn take(&mut self, answer: &Message, tally: &mut Tally) {
+    fn receive(&mut self, answer: &Message, tally: &mut Tally) {
         let now = Instant::now();
         let Some(first) = self.waiting.front().copied() else {
             if let Some(astray) = self.astray.filter(|astray| self.answers(astray, answer)) {

@@ -8,14 +8,15 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::{Sink, SinkExt, StreamExt as _};
+use futures_util::Sink;
 use longwire::{Message, Socket};
 
 use super::fan::Sent;
 use super::pace::{Pace, Schedule};
 use super::plan::Mode;
 use super::run::Lane;
-use super::sending::{BATCH, End, GRACE, LATE, ROUNDS, Wait};
+use super::sending::{BATCH, End, GRACE, LATE, Wait};
+use super::turns::{Turn, Turns, take_turns};
 use crate::bench::count::tally::Tally;
 use crate::bench::message::stamp::whole_time;
 
@@ -154,42 +155,36 @@ fn finish(lane: &Lane, total: u64) {
     });
 }
 
-impl Member<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let lane = self.lane;
-        let mut tally = lane.tally();
-        for round in 0.. {
-            if round == ROUNDS {
-                // Others are to have their turn.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let mut taken = 0;
-            while taken < BATCH {
-                match self.socket.poll_next_unpin(cx) {
-                    Poll::Ready(Some(Ok(message))) => self.take(&message, &mut tally),
-                    Poll::Ready(_) => return Poll::Ready(End::Closed),
-                    Poll::Pending => break,
-                }
-                taken += 1;
-            }
-            let sent = self.send(cx, &mut tally);
-            if sent {
-                // Errors come up when reading too.
-                let _ = SinkExt::<Message>::poll_flush_unpin(self.socket, cx);
-            }
-            if self.is_done(cx) {
-                return Poll::Ready(End::Done);
-            }
-            if !sent && taken == 0 {
-                break;
-            }
-        }
-        drop(tally);
-        self.poll_time(cx)
+impl Turns for Member<'_> {
+    fn socket(&mut self) -> &mut Socket {
+        self.socket
     }
 
     fn take(&mut self, message: &Message, tally: &mut Tally) {
+        self.receive(message, tally);
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
+        self.send_due(cx, tally)
+    }
+
+    fn is_done(&mut self, cx: &mut Context<'_>) -> bool {
+        self.has_all(cx)
+    }
+}
+
+impl Member<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let lane = self.lane;
+        let turn = take_turns(self, cx, &mut lane.tally());
+        match turn {
+            Turn::Ended(end) => Poll::Ready(end),
+            Turn::Others => Poll::Pending,
+            Turn::Idle => self.poll_time(cx),
+        }
+    }
+
+    fn receive(&mut self, message: &Message, tally: &mut Tally) {
         let now = Instant::now();
         let run = &self.lane.run;
         let found = run.fan.find(message.as_bytes());
@@ -228,7 +223,7 @@ impl Member<'_> {
         self.schedule.count(due, now, message.len(), tally);
     }
 
-    fn send(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
+    fn send_due(&mut self, cx: &mut Context<'_>, tally: &mut Tally) -> bool {
         let Some(pace) = self.pace.as_deref_mut() else {
             return false;
         };
@@ -280,7 +275,7 @@ impl Member<'_> {
     }
 
     /// Whether all was sent and received.
-    fn is_done(&mut self, cx: &mut Context<'_>) -> bool {
+    fn has_all(&mut self, cx: &mut Context<'_>) -> bool {
         if self.all_sent.is_none()
             && let Poll::Ready(sent) = self.finish.as_mut().poll(cx)
         {
